@@ -1,0 +1,1 @@
+"""From files and frames to a Dataset of interactions, and to the Profiles that models score."""

@@ -1,0 +1,140 @@
+"""Run: how a fit is carried out (seed, threads, backend, memory, progress), apart from what the model means.
+
+Blocks are fixed by the data, never by the number of threads, so that results do not depend on it.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+
+from honeyguide.errors import ParameterError
+
+Backend: TypeAlias = Literal["jax", "tensorflow"]
+_BACKENDS = ("jax", "tensorflow")
+_PATIENCE = 2.0  # seconds before a progress bar appears
+
+
+class Task:
+    """One piece of work under way: `advance` moves its bar, `note` puts a text beside it."""
+
+    def __init__(self, label: str, total: int, shown: bool) -> None:
+        self._label, self._total, self._shown = label, total, shown
+        self._begun, self._done, self._text, self._bar = time.monotonic(), 0, "", None
+
+    def advance(self, steps: int = 1) -> None:
+        """Count `steps` of the total as done."""
+        self._done += steps
+        self._draw()
+
+    def note(self, text: str) -> None:
+        """Show a short text, such as the loss, beside the bar."""
+        self._text = text
+
+    def close(self) -> None:
+        """Take the bar off the screen."""
+        if self._bar is not None:
+            self._bar.stop()
+
+    _bar: Any
+
+    def _draw(self) -> None:
+        if not self._shown:
+            return
+        if self._bar is None:
+            if time.monotonic() - self._begun < _PATIENCE:
+                return
+            from rich.console import Console
+            from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+            columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f}%"))
+            more = (TimeRemainingColumn(), TextColumn("{task.fields[text]}"))
+            self._bar = Progress(*columns, *more, console=Console(stderr=True), transient=True)
+            self._bar.start()
+            self._bar.add_task(self._label, total=self._total, text="")
+        self._bar.update(self._bar.task_ids[0], completed=self._done, text=self._text)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """How a fit is carried out. None of it changes what the model means.
+
+    seed      repeats a run: on one machine, backend and version the result is the same, whatever the threads
+    threads   None: all cores of this process
+    backend   of deep models, "jax" (default) or "tensorflow"; one a process, chosen before Keras is first imported
+    memory    bytes a fit may use; None: what the machine has free
+    progress  True, False, or None: a bar where the error stream is a terminal
+    """
+
+    seed: int = 0
+    threads: int | None = None
+    backend: Backend | None = None
+    memory: int | None = None
+    progress: bool | None = None
+
+    def __post_init__(self) -> None:
+        if self.threads is not None and self.threads < 1:
+            raise ParameterError(f"Run.threads must be an integer >= 1, got {self.threads}.")
+        if self.seed < 0:
+            raise ParameterError(f"Run.seed must be an integer >= 0, got {self.seed}.")
+        if self.backend is not None and self.backend not in _BACKENDS:
+            raise ParameterError(f"Run.backend must be one of {', '.join(_BACKENDS)}, got {self.backend!r}.")
+
+    @property
+    def workers(self) -> int:
+        """The number of threads that `map` uses."""
+        if self.threads is not None:
+            return self.threads
+        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+    def rng(self, *stream: int) -> np.random.Generator:
+        """A generator of its own for each stream number, all determined by `seed`."""
+        return np.random.default_rng([self.seed, *stream])
+
+    def map(self, kernel: Callable[..., Any], count: int, *args: Any, block: int = 256) -> list[Any]:
+        """Call `kernel(start, stop, *args)` for fixed blocks of range(count) on threads; results in block order."""
+        starts = range(0, count, block)
+        if len(starts) <= 1 or self.workers == 1:
+            return [kernel(start, min(start + block, count), *args) for start in starts]
+        pool = ThreadPoolExecutor(self.workers)
+        try:
+            jobs = [pool.submit(kernel, start, min(start + block, count), *args) for start in starts]
+            return [job.result() for job in jobs]
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+    @contextmanager
+    def track(self, label: str, total: int) -> Iterator[Task]:
+        """A progress bar over `total` steps; it appears only when the work lasts over two seconds."""
+        shown = sys.stderr.isatty() if self.progress is None else self.progress
+        task = Task(label, total, shown)
+        try:
+            yield task
+        finally:
+            task.close()
+
+    @property
+    def budget(self) -> int:
+        """Bytes that a fit may use."""
+        return self.memory if self.memory is not None else free_memory()
+
+
+def free_memory() -> int:
+    """Bytes that the machine can still give, its container's limit regarded; where unknown, 4 GB."""
+    free = 4 << 30
+    try:
+        with open("/proc/meminfo", encoding="ascii") as lines:
+            free = next(int(line.split()[1]) << 10 for line in lines if line.startswith("MemAvailable"))
+        with open("/sys/fs/cgroup/memory.max", encoding="ascii") as limit:
+            free = min(free, int(limit.read()))
+    except (OSError, ValueError, StopIteration):
+        pass
+    return free
