@@ -43,6 +43,15 @@ class Positive:
         return values >= float(found[2]) if found[1] == ">=" else values > float(found[2])
 
 
+@dataclass(frozen=True)
+class Shape:
+    """How large data are: what the memory of a fit depends on."""
+
+    users: int
+    items: int
+    events: int
+
+
 @dataclass(frozen=True, eq=False)
 class Schema:
     """What codes and values mean; shared by both halves of a split and stored with a model.
@@ -104,6 +113,11 @@ class Dataset:
     def n_items(self) -> int:
         """Items in the vocabulary, those without an event in this part included."""
         return len(self.schema.items)
+
+    @property
+    def shape(self) -> Shape:
+        """Counts of users, items and events."""
+        return Shape(self.n_users, self.n_items, len(self))
 
     @cached_property
     def by_user(self) -> tuple[LongArray, LongArray]:

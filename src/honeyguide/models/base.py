@@ -1,0 +1,261 @@
+"""Recommender: the contract of every model, and what all of them get from it.
+
+A model file declares hyperparameters, `_fit` (or `_fit_epochs`), `score`, `memory`, and `rate` where it gives ratings.
+From here it gets checks of parameters and fitting, lists, predictions, similar items, saving and loading.
+
+Optional abilities are methods that a model has or has not:
+    _fit_epochs(data, run) -> Iterator[None]    iterative: yields after each epoch, the model usable then
+    similarity(items) -> (C, I)                 how alike items are, higher is nearer
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Literal, Protocol, Self, TypeAlias, runtime_checkable
+
+import numpy as np
+import polars as pl
+
+from honeyguide import params
+from honeyguide.arrays import FloatArray, IntArray
+from honeyguide.data.dataset import Dataset, Schema, Shape
+from honeyguide.data.profiles import Pairs, Profiles
+from honeyguide.data.vocabulary import Id
+from honeyguide.errors import DataError, MemoryBudgetError, NotFittedError, ParameterError, UnsupportedError
+from honeyguide.models import lists, people, registry
+from honeyguide.run import Run
+
+Task: TypeAlias = Literal["rating", "ranking"]
+FoldIn: TypeAlias = Literal["exact", "approximate"]
+History: TypeAlias = people.History
+Watch: TypeAlias = Callable[["Recommender", int], bool]
+_PAIRS = 1 << 16  # pairs rated at once
+
+
+@runtime_checkable
+class Iterative(Protocol):
+    """A model that learns in epochs."""
+
+    epochs: int
+
+    def _fit_epochs(self, data: Dataset, run: Run) -> Iterator[None]: ...
+
+
+@runtime_checkable
+class Similar(Protocol):
+    """A model that knows how alike two items are."""
+
+    def similarity(self, items: IntArray) -> FloatArray: ...
+
+
+@dataclass(kw_only=True, eq=False)
+class Recommender(ABC):
+    """A model. Its constructor only checks and stores hyperparameters; learned state is in names that end in "_".
+
+    fold_in "exact": a known person's own history, given as a stranger's, yields the trained answer. "approximate": the
+    trained vector serves the trained history, and a vector folded in serves any other.
+    """
+
+    task: ClassVar[Task] = "ranking"
+    fold_in: ClassVar[FoldIn] = "exact"
+
+    def __post_init__(self) -> None:
+        params.check(self)
+
+    # ---- what a model's own file gives ------------------------------------------------------------------------------
+
+    def _fit(self, data: Dataset, run: Run) -> None:
+        """Learn, and set the learned state. Iterative models give `_fit_epochs` instead."""
+        raise NotImplementedError
+
+    @abstractmethod
+    def score(self, profiles: Profiles, items: IntArray | None = None) -> FloatArray:
+        """Scores (B, I), or (B, C) for the item codes `items`: higher is better, never clipped. float32."""
+
+    @abstractmethod
+    def memory(self, shape: Shape) -> int:
+        """Bytes that a fit on data of this shape takes at its peak, the data themselves left out."""
+
+    def rate(self, profiles: Profiles, pairs: Pairs) -> FloatArray:
+        """Ratings (N,) of pairs, never clipped; an item code of -1 is an item never seen."""
+        rating = ", ".join(name for name in registry.names() if getattr(registry.load(name), "rate") is not Recommender.rate)
+        raise UnsupportedError(f"{type(self).__name__} gives lists, not ratings; models that rate: {rating}")
+
+    # ---- fitting ----------------------------------------------------------------------------------------------------
+
+    def fit(self, data: Dataset, *, run: Run | None = None, watch: Watch | None = None) -> Self:
+        """Learn from the data. `watch(model, epoch)` sees an iterative model after each epoch and stops it with True.
+
+        Raises DataError for data this model cannot learn from, MemoryBudgetError above `run.memory`. A fit that fails
+        or is interrupted leaves the model unfitted.
+        """
+        run = run or Run()
+        self._admit(data, run)
+        self._forget()
+        self.schema_: Schema = data.schema
+        self.histories_: Profiles = data.profiles()
+        self.fingerprint_: str = data.fingerprint
+        try:
+            with _blas_threads(run.threads):
+                if isinstance(self, Iterative):
+                    self._run_epochs(data, run, watch)
+                else:
+                    self._fit(data, run)
+        except BaseException:
+            self._forget()
+            raise
+        return self
+
+    def _run_epochs(self, data: Dataset, run: Run, watch: Watch | None) -> None:
+        assert isinstance(self, Iterative)
+        with run.track(f"fitting {registry.canonical(type(self).__name__)}", self.epochs) as bar:
+            for epoch, _ in enumerate(self._fit_epochs(data, run), start=1):
+                bar.advance()
+                if watch is not None and watch(self, epoch):
+                    break
+        finish = getattr(watch, "finish", None)
+        if finish is not None:
+            finish(self)
+
+    def _admit(self, data: Dataset, run: Run) -> None:
+        name = type(self).__name__
+        if len(data) == 0:
+            raise DataError(f"{name} cannot be fitted: the data hold no events")
+        if self.task == "rating" and not data.schema.explicit:
+            lists_too = ", ".join(n for n in registry.names() if getattr(registry.load(n), "task") == "ranking")
+            raise DataError(f"{name} learns ratings and these data hold none; name the column with rating=, or use: {lists_too}")
+        need = self.memory(data.shape)
+        if need > run.budget:
+            fitting = [n for n, other in sizes(data.shape).items() if other <= run.budget]
+            would = f"these would fit: {', '.join(fitting)}" if fitting else "no model would fit"
+            raise MemoryBudgetError(
+                f"{name} needs {need / 1e9:.1f} GB for {data.n_users:,} users and {data.n_items:,} items, "
+                f"the budget is {run.budget / 1e9:.1f} GB (Run.memory); {would}"
+            )
+
+    def _forget(self) -> None:
+        for name in [n for n in vars(self) if n.endswith("_") and not n.startswith("_")]:
+            delattr(self, name)
+
+    def _need_fit(self) -> None:
+        if not hasattr(self, "schema_"):
+            raise NotFittedError(f"{type(self).__name__} is not fitted; call fit(data) first")
+
+    # ---- asking -----------------------------------------------------------------------------------------------------
+
+    def recommend(
+        self, users: Id | Sequence[Id] | None = None, *, history: History | Mapping[Id, History] | None = None, k: int = 10,
+        items: Iterable[Id] | None = None, exclude: Iterable[Id] | None = None, seen: bool = False, run: Run | None = None,
+    ) -> Any:  # fmt: skip
+        """The k best items of each person: a table of user, item, score, rank.
+
+        Give `users` of the training data, or the `history` of someone new: items, or (item, value), or (item, value,
+        time); a mapping from a name to a history serves several. `items` are the only ones to rank, `exclude` never
+        appear; what is in the history appears only if `seen`. Raises UnknownIdError for a user never seen.
+        """
+        self._need_fit()
+        if k < 1:
+            raise ParameterError(f"k must be an integer >= 1, got {k}.")
+        profiles, names = people.ask(self, users, history)
+        codes, scores = lists.top_k(
+            self.score, profiles, k, candidates=self._item_codes(items), exclude=self._item_codes(exclude), seen=seen,
+            run=run or Run(),
+        )  # fmt: skip
+        return self.schema_.deliver(self.as_table(names, codes, scores))
+
+    def recommend_all(self, k: int = 10, *, run: Run | None = None) -> Iterator[pl.DataFrame]:
+        """The lists of all people of the training data, a Polars table per block: memory follows the block."""
+        self._need_fit()
+        run, profiles = run or Run(), people.trained(self)
+        with run.track("recommending", len(profiles)) as bar:
+            for rows, codes, scores in lists.blocks(self.score, profiles, k, run=run):
+                yield self.as_table(self.schema_.users.decode(profiles.known[rows]), codes, scores)
+                bar.advance(len(codes))
+
+    def as_table(self, names: pl.Series, codes: IntArray, scores: FloatArray) -> pl.DataFrame:
+        """Lists (B, k) as a long table of user, item, score, rank; empty places left out."""
+        row, place = np.nonzero(codes >= 0)
+        return pl.DataFrame(
+            {
+                "user": names.gather(row),
+                "item": self.schema_.items.decode(codes[row, place]),
+                "score": scores[row, place],
+                "rank": (place + 1).astype(np.int32),
+            }
+        )
+
+    def predict(self, pairs: Any, *, history: History | None = None) -> Any:
+        """Ratings, clipped to the scale: a table of user, item, (rating), prediction.
+
+        `pairs` is a Dataset, a data frame with the columns user and item, or a sequence of (user, item); with the
+        `history` of someone new, a sequence of items. People and items never seen are rated from what is left.
+        """
+        self._need_fit()
+        asked = people.pairs(self, pairs, history)
+        rated = asked.table.with_columns(pl.Series("prediction", self.rate_clipped(asked.profiles, asked.pairs)))
+        return asked.deliver(rated)
+
+    def rate_clipped(self, profiles: Profiles, pairs: Pairs) -> FloatArray:
+        """`rate` (N,), clipped to the scale, in blocks that bound the memory."""
+        scale = self.schema_.scale or (-np.inf, np.inf)
+        out = np.empty(len(pairs), np.float32)
+        order = np.argsort(pairs.rows, kind="stable")
+        for first in range(0, len(pairs), _PAIRS):
+            at = order[first : first + _PAIRS]
+            rows, local = np.unique(pairs.rows[at], return_inverse=True)
+            times = None if pairs.times is None else pairs.times[at]
+            part = Pairs(local.astype(np.int32), pairs.items[at], times)
+            out[at] = np.clip(self.rate(profiles.take(rows), part), *scale)
+        return out
+
+    def similar_items(self, items: Id | Sequence[Id], *, k: int = 10) -> Any:
+        """The k items nearest to each given one: a table of item, similar, score, rank."""
+        self._need_fit()
+        if not isinstance(self, Similar):
+            raise UnsupportedError(f"{type(self).__name__} does not know how alike items are; ease, mf and neumf do")
+        given = [items] if isinstance(items, int | str) else list(items)
+        codes = np.array([self.schema_.items.code(item, "item") for item in given], dtype=np.int32)
+        own = Profiles(self.schema_, np.full(len(codes), -1, np.int32), np.arange(len(codes) + 1), codes, np.ones(len(codes), np.float32))
+        similarity = self.similarity
+
+        def score(profiles: Profiles, wanted: IntArray | None) -> FloatArray:
+            near = similarity(profiles.items)
+            return near if wanted is None else near[:, wanted]
+
+        found, scores = lists.top_k(score, own, k, run=Run(threads=1))
+        table = self.as_table(self.schema_.items.decode(codes), found, scores)
+        return self.schema_.deliver(table.rename({"item": "similar"}).rename({"user": "item"}))
+
+    def _item_codes(self, items: Iterable[Id] | None) -> IntArray | None:
+        """Codes of the items that are known, of those given."""
+        if items is None:
+            return None
+        codes = self.schema_.items.encode(items)
+        return codes[codes >= 0]
+
+    # ---- files ------------------------------------------------------------------------------------------------------
+
+    def save(self, path: str | Path, *, histories: bool = True) -> None:
+        """Write the model to one file, whole or not at all. Without `histories`, who is asked about must bring theirs."""
+        from honeyguide.models import stored
+
+        self._need_fit()
+        stored.save(self, path, histories=histories)
+
+
+def sizes(shape: Shape) -> dict[str, int]:
+    """Bytes that a fit of each model, at its defaults, takes on data of this shape."""
+    return {name: registry.load(name)().memory(shape) for name in registry.names()}
+
+
+def _blas_threads(threads: int | None) -> Any:
+    from contextlib import nullcontext
+
+    if threads is None:
+        return nullcontext()
+    from threadpoolctl import threadpool_limits
+
+    return threadpool_limits(threads, user_api="blas")

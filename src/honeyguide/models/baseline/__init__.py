@@ -1,0 +1,1 @@
+"""Baselines: what any model has to beat."""

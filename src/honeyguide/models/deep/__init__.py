@@ -1,0 +1,1 @@
+"""Networks on Keras, trained by `honeyguide.training`."""

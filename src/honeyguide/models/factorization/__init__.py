@@ -1,0 +1,1 @@
+"""Models of the interaction matrix: factors, and linear item-item models in closed form."""

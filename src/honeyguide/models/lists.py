@@ -1,0 +1,80 @@
+"""Ranked lists of any model: exact top-k in blocks, so that memory follows the block, whatever the catalogue.
+
+A block holds at most `CELLS` scores (64 MB): rows of people first, and where one row alone is larger, ranges of items.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from honeyguide.arrays import FloatArray, IntArray
+from honeyguide.data.profiles import Profiles
+from honeyguide.run import Run
+
+CELLS = 16 << 20
+_ROWS = 1024  # people scored at once, at most: enough for the matrix product to run at full speed
+
+Score = Callable[[Profiles, IntArray | None], FloatArray]
+
+
+def top_k(
+    score: Score, profiles: Profiles, k: int, *,
+    candidates: IntArray | None = None, exclude: IntArray | None = None, seen: bool = False, run: Run,
+) -> tuple[IntArray, FloatArray]:  # fmt: skip
+    """Codes and scores (B, k) of the best candidates of each profile, best first; ties to the lower code.
+
+    `candidates` (C,) and `exclude` are item codes; items of the history are left out unless `seen`. Where fewer than k
+    remain, the places left have code -1 and score -inf.
+    """
+    parts = list(blocks(score, profiles, k, candidates=candidates, exclude=exclude, seen=seen, run=run))
+    if not parts:
+        return np.zeros((0, k), np.int32), np.zeros((0, k), np.float32)
+    return np.concatenate([codes for _, codes, _ in parts]), np.concatenate([scores for _, _, scores in parts])
+
+
+def blocks(
+    score: Score, profiles: Profiles, k: int, *,
+    candidates: IntArray | None = None, exclude: IntArray | None = None, seen: bool = False, run: Run,
+) -> Iterator[tuple[slice, IntArray, FloatArray]]:  # fmt: skip
+    """The same, block by block: (rows, codes, scores)."""
+    from honeyguide.kernels import top_k as heaps
+
+    n_items = len(profiles.schema.items)
+    wanted = _wanted(n_items, candidates, exclude)
+    count = n_items if wanted is None else len(wanted)
+    step = max(1, min(_ROWS, CELLS // max(1, count)))
+    for first in range(0, len(profiles), step):
+        rows = slice(first, min(first + step, len(profiles)))
+        batch = profiles.take(rows)
+        best = np.full((len(batch), k), -np.inf, np.float32)
+        codes = np.full((len(batch), k), n_items, np.int32)
+        for low in range(0, count, CELLS):
+            items, scores = _scores(score, batch, wanted, low, min(low + CELLS, count))
+            if not seen:
+                place = np.full(n_items, -1, np.int32)
+                place[items] = np.arange(len(items), dtype=np.int32)
+                run.map(heaps.mask, len(batch), scores, batch.indptr, batch.items, place, block=64)
+            run.map(heaps.push, len(batch), scores, items, best, codes, block=64)
+        run.map(heaps.settle, len(batch), best, codes, block=64)
+        yield rows, codes, best
+
+
+def _wanted(n_items: int, candidates: IntArray | None, exclude: IntArray | None) -> IntArray | None:
+    """The codes to score, or None for the whole catalogue."""
+    if candidates is None and exclude is None:
+        return None
+    allowed = np.zeros(n_items, dtype=bool)
+    allowed[slice(None) if candidates is None else candidates] = True
+    if exclude is not None:
+        allowed[exclude] = False
+    return np.flatnonzero(allowed).astype(np.int32)
+
+
+def _scores(score: Score, batch: Profiles, wanted: IntArray | None, low: int, high: int) -> tuple[IntArray, FloatArray]:
+    """The items from `low` to `high` of those wanted, and an own copy of their scores (B, C)."""
+    whole = wanted is None and low == 0 and high == len(batch.schema.items)
+    items = np.arange(low, high, dtype=np.int32) if wanted is None else wanted[low:high]
+    scores = score(batch, None if whole else items)
+    return items, np.require(scores, np.float32, ["C", "W", "O"])

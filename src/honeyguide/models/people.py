@@ -1,0 +1,158 @@
+"""Who is asked about: from raw ids and histories, as callers write them, to Profiles and Pairs."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import narwhals as nw
+import numpy as np
+import polars as pl
+
+from honeyguide.arrays import AnyArray, IntArray
+from honeyguide.data.dataset import NO_TIME, Dataset, Schema
+from honeyguide.data.frame import deliver, kind_of
+from honeyguide.data.profiles import Pairs, Profiles
+from honeyguide.data.vocabulary import Id
+from honeyguide.errors import DataError, HoneyguideWarning, ParameterError, UnsupportedError
+
+if TYPE_CHECKING:
+    from honeyguide.models.base import Recommender
+
+Event: TypeAlias = Id | tuple[Id, float] | tuple[Id, float, int]
+History: TypeAlias = Sequence[Event]
+
+
+def ask(
+    model: Recommender, users: Id | Sequence[Id] | None, history: History | Mapping[Id, History] | None
+) -> tuple[Profiles, pl.Series]:
+    """The profiles asked about and their names, for either users of the training data or histories of new people."""
+    if (users is None) == (history is None):
+        raise ParameterError("give either users of the training data or the history= of someone new")
+    if users is None:
+        named = history if isinstance(history, Mapping) else {None: history or ()}
+        profiles = strangers(model.schema_, list(named.values()))
+        return profiles, pl.Series(list(named), dtype=None if isinstance(history, Mapping) else pl.Int64)
+    listed = [users] if isinstance(users, int | str | np.integer) else list(users)
+    codes = [model.schema_.users.code(user, "user") for user in listed]
+    return trained(model, np.array(codes, dtype=np.int32)), model.schema_.users.decode(np.array(codes, dtype=np.int32))
+
+
+def trained(model: Recommender, codes: IntArray | None = None) -> Profiles:
+    """The profiles of people the model was trained on; all of them, or those of some codes."""
+    if len(model.histories_) == 0 and len(model.schema_.users):
+        raise UnsupportedError("this file was saved without histories; give the history= of who is asked about")
+    return model.histories_ if codes is None else model.histories_.take(codes)
+
+
+def strangers(schema: Schema, histories: Sequence[History]) -> Profiles:
+    """The profiles of people never seen, from histories in raw ids.
+
+    An event without a value counts 1, or the top of the scale where values are ratings. Items never seen are left out,
+    with a warning that names them.
+    """
+    default = schema.scale[1] if schema.explicit and schema.scale else 1.0
+    rows, ids, values, times = [], [], [], []
+    for row, history in enumerate(histories):
+        for event in history:
+            item, value, time = _event(event, default)
+            rows.append(row)
+            ids.append(item)
+            values.append(value)
+            times.append(time)
+    codes = schema.items.encode(ids)
+    unknown = [ids[at] for at in np.flatnonzero(codes < 0)]
+    if unknown:
+        named = ", ".join(repr(i) for i in unknown[:5]) + (", …" if len(unknown) > 5 else "")
+        warnings.warn(f"items never seen are left out of the history: {named}", HoneyguideWarning, stacklevel=4)
+    row_of, moment = np.array(rows, dtype=np.int64), np.array(times, dtype=np.int64)
+    order = np.lexsort((moment, row_of))
+    order = order[codes[order] >= 0]
+    indptr = np.searchsorted(row_of[order], np.arange(len(histories) + 1)).astype(np.int64)
+    known = np.full(len(histories), -1, dtype=np.int32)
+    return Profiles(schema, known, indptr, codes[order], np.array(values, dtype=np.float32)[order], moment[order])
+
+
+def _event(event: Event, default: float) -> tuple[Id, float, int]:
+    item, value, time = event, default, NO_TIME
+    if not isinstance(event, int | str | np.integer):
+        try:
+            item, value, time = (*event, *(default, NO_TIME)[len(event) - 1 :])
+            value, time = float(value), int(time)
+        except (TypeError, ValueError):
+            raise DataError(f"an event of a history is item, (item, value) or (item, value, time), got {event!r}") from None
+    if not np.isfinite(value):
+        raise DataError(f"a value in a history must be finite, got {value} for item {item!r}")
+    return item, value, time  # type: ignore[return-value]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Ratings asked for: the table of raw ids to complete, and the same in codes."""
+
+    table: pl.DataFrame
+    profiles: Profiles
+    pairs: Pairs
+    frame: str
+
+    def deliver(self, table: pl.DataFrame) -> Any:
+        """The completed table in the caller's own kind of data frame."""
+        return deliver(table, self.frame)
+
+
+def pairs(model: Recommender, given: Any, history: History | None) -> Asked:
+    """What `predict` was asked, as profiles and pairs; people never seen get an empty profile."""
+    schema, frame, times = model.schema_, model.schema_.frame, None
+    if history is not None:
+        items = [given] if isinstance(given, int | str) else list(given)
+        table = pl.DataFrame({"user": pl.Series([None] * len(items), dtype=pl.Int64), "item": items})
+        rows = np.zeros(len(items), dtype=np.int32)
+        return Asked(table, strangers(schema, [history]), Pairs(rows, schema.items.encode(items)), frame)
+    if isinstance(given, Dataset):
+        table, times, frame = _polars(given.table()), given.times, given.schema.frame
+        same = given.schema.users is schema.users and given.schema.items is schema.items
+        users, items_ = (given.users, given.items) if same else _encode(schema, table)
+    else:
+        table, frame = _table(given, frame)
+        users, items_ = _encode(schema, table)
+    codes, rows = np.unique(users, return_inverse=True)
+    profiles = people_of(model, codes)
+    return Asked(table, profiles, Pairs(rows.astype(np.int32), items_, times), frame)
+
+
+def people_of(model: Recommender, codes: AnyArray) -> Profiles:
+    """The trained profiles of user codes (B,); an empty profile where the code is -1."""
+    known = codes >= 0
+    if not known.any():
+        return strangers(model.schema_, [[]] * len(codes))
+    profiles = trained(model, np.where(known, codes, 0).astype(np.int32))
+    if known.all():
+        return profiles
+    kept = profiles.where_events(known[profiles.rows])
+    kept.known[~known] = -1
+    return kept
+
+
+def _encode(schema: Schema, table: pl.DataFrame) -> tuple[IntArray, IntArray]:
+    return schema.users.encode(table["user"]), schema.items.encode(table["item"])
+
+
+def _table(given: Any, frame: str) -> tuple[pl.DataFrame, str]:
+    """The pairs as a Polars table with the columns user and item, and the kind of frame to answer in."""
+    if isinstance(given, Sequence):
+        try:
+            users, items = [user for user, _ in given], [item for _, item in given]
+            return pl.DataFrame({"user": users, "item": items}), frame
+        except (TypeError, ValueError, pl.exceptions.PolarsError):
+            raise DataError(f"pairs must be (user, item) each, got {given[:1]!r} …") from None
+    table = _polars(given)
+    missing = {"user", "item"} - set(table.columns)
+    if missing:
+        raise DataError(f"pairs need the columns user and item, got {', '.join(table.columns)}")
+    return table, kind_of(given)
+
+
+def _polars(frame: Any) -> pl.DataFrame:
+    return nw.from_native(frame, eager_only=True).to_polars()

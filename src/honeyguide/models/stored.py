@@ -1,0 +1,154 @@
+"""A fitted model ⇄ one file: its learned state, its schema and the histories it was trained on.
+
+Learned state is an array, a CSR matrix, a scalar, a string, a tuple of these, or a fitted model (nested under a prefix).
+"""
+
+from __future__ import annotations
+
+import io
+import sys
+from collections.abc import Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+import scipy.sparse as sp
+
+from honeyguide import __version__, artifact, params
+from honeyguide.arrays import AnyArray
+from honeyguide.data.dataset import Positive, Schema
+from honeyguide.data.profiles import Profiles
+from honeyguide.data.vocabulary import Vocabulary
+from honeyguide.errors import ArtifactError
+from honeyguide.models import registry
+
+if TYPE_CHECKING:
+    from honeyguide.models.base import Recommender
+
+_COMMON = ("schema_", "histories_", "fingerprint_")  # kept once, apart from the model's own state
+_VERSIONED = ("honeyguide", "numpy", "scipy", "numba", "keras", "jax", "tensorflow")
+
+
+def save(model: Recommender, path: str | Path, *, histories: bool = True) -> None:
+    """Write a fitted model, whole or not at all."""
+    arrays: dict[str, AnyArray] = {}
+    header = {
+        **_pack_model(model, "model", arrays),
+        "schema": _pack_schema(model.schema_, arrays),
+        "histories": histories,
+        "fingerprint": model.fingerprint_,
+        "versions": {name: sys.modules[name].__version__ for name in _VERSIONED if name in sys.modules},
+    }
+    if histories:
+        for name in ("indptr", "items", "values", "times"):
+            events = getattr(model.histories_, name)
+            if events is not None:
+                arrays[f"histories.{name}"] = events
+    artifact.write(path, arrays, header)
+
+
+def open_model(path: str | Path, *, verify: bool = False) -> Recommender:
+    """Open a saved model; its arrays are mapped, not read. With `verify`, their contents are checked first.
+
+    Raises ArtifactError for a damaged, foreign or later file.
+    """
+    file = artifact.read(path, verify=verify)
+    try:
+        schema = _unpack_schema(file)
+        model = _unpack_model("model", file.header, file.arrays)
+        model.schema_, model.fingerprint_ = schema, file.header["fingerprint"]
+        model.histories_ = _unpack_histories(schema, file)
+        _share(model)
+    except (KeyError, TypeError, ValueError) as error:
+        raise ArtifactError(f"{path} cannot be opened by honeyguide {__version__}: {error}") from error
+    return model
+
+
+def _share(model: Recommender) -> None:
+    """Nested models serve the same people and items."""
+    from honeyguide.models.base import Recommender
+
+    for value in vars(model).values():
+        if isinstance(value, Recommender):
+            value.schema_, value.histories_, value.fingerprint_ = model.schema_, model.histories_, model.fingerprint_
+            _share(value)
+
+
+def _pack_model(model: Recommender, prefix: str, arrays: dict[str, AnyArray]) -> dict[str, Any]:
+    given = {name: getattr(model, name) for name in params.declarations(type(model))}
+    state = {n: v for n, v in vars(model).items() if n.endswith("_") and not n.startswith("_") and n not in _COMMON}
+    return {
+        "model": registry.canonical(type(model).__name__),
+        "hyperparameters": given,
+        "state": {name: _pack(value, f"{prefix}.{name}", arrays) for name, value in state.items()},
+    }
+
+
+def _pack(value: Any, name: str, arrays: dict[str, AnyArray]) -> dict[str, Any]:
+    if isinstance(value, np.ndarray):
+        arrays[name] = value
+        return {"kind": "array"}
+    if sp.issparse(value):
+        matrix = value.tocsr()
+        arrays.update({f"{name}.data": matrix.data, f"{name}.indices": matrix.indices, f"{name}.indptr": matrix.indptr})
+        return {"kind": "csr", "shape": list(matrix.shape)}
+    if isinstance(value, tuple):
+        return {"kind": "tuple", "parts": [_pack(part, f"{name}.{at}", arrays) for at, part in enumerate(value)]}
+    if value is None or isinstance(value, bool | int | float | str | np.generic):
+        return {"kind": "scalar", "value": value.item() if isinstance(value, np.generic) else value}
+    return {"kind": "model", **_pack_model(value, name, arrays)}
+
+
+def _unpack_model(prefix: str, packed: Mapping[str, Any], arrays: Mapping[str, AnyArray]) -> Recommender:
+    cls = registry.load(packed["model"])
+    declared = params.declarations(cls)
+    given = {n: tuple(v) if declared[n].kind is tuple and v is not None else v for n, v in packed["hyperparameters"].items()}
+    model = cls(**given)
+    for name, part in packed["state"].items():
+        setattr(model, name, _unpack(part, f"{prefix}.{name}", arrays))
+    return model
+
+
+def _unpack(part: Mapping[str, Any], name: str, arrays: Mapping[str, AnyArray]) -> Any:
+    match part["kind"]:
+        case "array":
+            return arrays[name]
+        case "csr":
+            parts = arrays[f"{name}.data"], arrays[f"{name}.indices"], arrays[f"{name}.indptr"]
+            return sp.csr_matrix(parts, shape=part["shape"], copy=False)
+        case "tuple":
+            return tuple(_unpack(inner, f"{name}.{at}", arrays) for at, inner in enumerate(part["parts"]))
+        case "scalar":
+            return part["value"]
+    return _unpack_model(name, part, arrays)
+
+
+def _pack_schema(schema: Schema, arrays: dict[str, AnyArray]) -> dict[str, Any]:
+    for side in ("users", "items"):
+        arrays.update({f"{side}.{name}": array for name, array in getattr(schema, side).arrays().items()})
+    if schema.item_table.width:
+        buffer = io.BytesIO()
+        schema.item_table.write_ipc(buffer)
+        arrays["item_table"] = np.frombuffer(buffer.getvalue(), dtype=np.uint8)
+    plain = {"explicit": schema.explicit, "scale": schema.scale, "positive": schema.positive.rule, "name": schema.name}
+    assert {field.name for field in fields(schema)} == {*plain, "users", "items", "item_table", "frame"}
+    return plain
+
+
+def _unpack_schema(file: artifact.Artifact) -> Schema:
+    plain, arrays = file.header["schema"], file.arrays
+    sides = {s: Vocabulary.from_arrays({n: arrays[f"{s}.{n}"] for n in ("ids", "offsets", "order")}) for s in ("users", "items")}
+    table = pl.read_ipc(io.BytesIO(arrays["item_table"].tobytes())) if "item_table" in arrays else pl.DataFrame()
+    scale = None if plain["scale"] is None else (plain["scale"][0], plain["scale"][1])
+    positive = Positive(plain["positive"])
+    return Schema(sides["users"], sides["items"], plain["explicit"], scale, positive, table, name=plain["name"])
+
+
+def _unpack_histories(schema: Schema, file: artifact.Artifact) -> Profiles:
+    if not file.header["histories"]:
+        nobody = np.zeros(0, np.int32)
+        return Profiles(schema, nobody, np.zeros(1, np.int64), nobody, np.zeros(0, np.float32))
+    events = {name: file.arrays.get(f"histories.{name}") for name in ("indptr", "items", "values", "times")}
+    return Profiles(schema, np.arange(len(schema.users), dtype=np.int32), **events)  # type: ignore[arg-type]
