@@ -2,7 +2,7 @@
 
 `lists` (B, L) int32: distinct item codes, best first, -1 for an empty place, which comes after the others.
 `relevant` (B, I) CSR: a stored entry for each relevant item of each person, once.
-`k`: the first k places count. Of R relevant items, c stand there; g_p is 1 where the item in place p is relevant, else 0:
+`k`: the first k places count. c of R relevant items stand there; g_p is 1 where that of place p is relevant, else 0:
 
     ndcg            sum g_p / log2(p + 1), divided by its largest value over min(k, R) places
     ndcg_full       the same sum divided by its largest value over all R places
@@ -50,15 +50,16 @@ def recall_capped(lists: IntArray, relevant: sp.csr_matrix, *, k: int) -> Double
 
 def precision(lists: IntArray, relevant: sp.csr_matrix, *, k: int) -> DoubleArray:
     """(B,) hits in the first k places over k; an empty place is a miss."""
-    shares: DoubleArray = hits(lists, relevant, k=k).sum(axis=1) / np.float64(k)
-    return _known(shares, relevant)
+    found: LongArray = hits(lists, relevant, k=k).sum(axis=1)
+    return _known(found / k, relevant)
 
 
 def mrr(lists: IntArray, relevant: sp.csr_matrix, *, k: int) -> DoubleArray:
     """(B,) reciprocal of the place of the first hit among the first k; 0 without a hit."""
     found = hits(lists, relevant, k=k)
     first = np.argmax(found, axis=1) if found.shape[1] else np.zeros(len(found), np.int64)
-    return _known(np.where(found.any(axis=1), 1.0 / (first + 1), 0.0), relevant)
+    inverse: DoubleArray = np.where(found.any(axis=1), 1.0 / (first + 1), 0.0)
+    return _known(inverse, relevant)
 
 
 def average_precision(lists: IntArray, relevant: sp.csr_matrix, *, k: int) -> DoubleArray:
@@ -70,7 +71,8 @@ def average_precision(lists: IntArray, relevant: sp.csr_matrix, *, k: int) -> Do
 
 def hit_rate(lists: IntArray, relevant: sp.csr_matrix, *, k: int) -> DoubleArray:
     """(B,) 1 where at least one relevant item stands in the first k places, else 0."""
-    return _known(hits(lists, relevant, k=k).any(axis=1).astype(np.float64), relevant)
+    found: LongArray = hits(lists, relevant, k=k).sum(axis=1)
+    return _known((found > 0).astype(np.float64), relevant)
 
 
 def hits(lists: IntArray, relevant: sp.csr_matrix, *, k: int) -> BoolArray:
