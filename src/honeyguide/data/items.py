@@ -1,0 +1,71 @@
+"""What is known of items: a table with their ids and any other columns, put in the order of the item codes."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from honeyguide.data.columns import plain_name, usual
+from honeyguide.data.faults import Faults
+from honeyguide.data.gather import Encoder, Ids
+from honeyguide.data.tables import Table, open_table, whole
+from honeyguide.data.vocabulary import Vocabulary
+from honeyguide.errors import DataError, HoneyguideWarning
+
+
+def read_items(source: Any) -> tuple[Ids, pl.DataFrame]:
+    """The ids of a table of items, and its other columns, a row an id.
+
+    The id is in a column of a usual name (item_id, movieId, …), else in one called id, else in the first.
+
+    A second row for an id is left out with a warning; a row without an id is a DataError.
+    """
+    return item_table(open_table(source))
+
+
+def item_table(table: Table) -> tuple[Ids, pl.DataFrame]:
+    """The ids and the other columns of an opened table."""
+    faults = Faults(table.name)
+    frame = whole(table, faults)
+    key = usual("item", table.columns)
+    if key is None:
+        key = next((name for name in table.columns if plain_name(name) == "id"), table.columns[0])
+    encoder = Encoder("item", faults, typed=table.typed)
+    codes = encoder.encode(frame[key], np.ones(len(frame), dtype=bool), 0).copy()
+    ids = encoder.ids(codes)
+    for kind, fault in faults.kinds.items():
+        raise DataError(
+            f"{fault.count} rows of {table.name} have {kind}, the first is row {fault.rows[0]}; take them out"
+        )
+    first = np.unique(codes, return_index=True)[1]
+    if len(first) < len(codes):
+        warnings.warn(
+            f"{len(codes) - len(first)} rows of {table.name} repeat an item id; the first row of each is kept",
+            HoneyguideWarning,
+            stacklevel=4,
+        )
+    rest = frame.drop(key)[np.sort(first)]
+    return ids, rest if table.typed else _typed(rest)
+
+
+def align(items: Vocabulary, ids: pl.Series, columns: pl.DataFrame) -> pl.DataFrame:
+    """The columns with a row a code of `items`; null where an item is not in the table."""
+    row = np.full(len(items), -1, dtype=np.int64)
+    row[items.encode(ids)] = np.arange(len(ids))
+    return columns[pl.Series(row).replace(-1, None)] if columns.width else pl.DataFrame(height=len(items))
+
+
+def _typed(frame: pl.DataFrame) -> pl.DataFrame:
+    """Columns of strings with the type that all their values have: integer, number or text."""
+    if not frame.width:
+        return frame
+    for column in frame:
+        for dtype in (pl.Int64, pl.Float64):
+            cast = column.cast(dtype, strict=False)
+            if cast.null_count() == column.null_count() < len(column):
+                frame = frame.with_columns(cast)
+                break
+    return frame

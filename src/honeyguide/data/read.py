@@ -1,0 +1,231 @@
+"""Files, databases and data frames → Dataset.
+
+Ten million rows stream through in seconds; only codes, values and times (20 bytes a row) and the distinct ids stay.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, Literal
+
+import numpy as np
+import polars as pl
+
+from honeyguide.arrays import AnyArray, IntArray
+from honeyguide.data.columns import Columns, recognise
+from honeyguide.data.dataset import Dataset, Positive, Schema
+from honeyguide.data.faults import Fault, Faults, where
+from honeyguide.data.gather import LONGEST_ID, Gathered, Ids, gather
+from honeyguide.data.items import align, read_items
+from honeyguide.data.tables import Table, open_table
+from honeyguide.data.vocabulary import Vocabulary
+from honeyguide.errors import DataError, HoneyguideWarning, ParameterError
+
+
+def read(
+    source: Any,
+    *,
+    user: str | None = None,
+    item: str | None = None,
+    rating: str | None = None,
+    value: str | None = None,
+    time: str | None = None,
+    items: Any = None,
+    positive: str = "every event",
+    scale: tuple[float, float] | None = None,
+    separator: str | None = None,
+    header: bool | None = None,
+    encoding: str | None = None,
+    query: str | None = None,
+    name: str = "",
+    invalid: Literal["refuse", "drop"] = "refuse",
+) -> Dataset:
+    """The interactions of a file (CSV, TSV, JSON lines, also .gz; Parquet), of a database, or of a data frame.
+
+    user, item, rating, value, time
+        Names of columns; those not given are recognised by their usual names. A `rating` is an opinion on a scale,
+        a `value` counts plays or purchases; with neither, each row counts 1. Times may be seconds, milli-, micro- or
+        nanoseconds since 1970, ISO 8601 text (UTC unless it says otherwise), or dates.
+    items
+        A table of items (a source or a frame): the id, in a column of a usual name or the first, and what is known.
+    positive
+        "every event", or a rule such as ">=4".
+    scale
+        Lowest and highest rating; by default those that occur.
+    separator, header, encoding
+        Of text; by default recognised. Without a header the columns are user, item, rating, time.
+    query
+        What to ask of a database, whose URL is the source.
+    invalid
+        "refuse" a source with a row that cannot be used (DataError), or "drop" such rows with a warning.
+    """
+    if invalid not in ("refuse", "drop"):
+        raise ParameterError(f"invalid must be 'refuse' or 'drop', got {invalid!r}.")
+    table = open_table(source, separator=separator, header=header, encoding=encoding, query=query)
+    given = {"user": user, "item": item, "rating": rating, "value": value, "time": time}
+    return from_table(table, given, items=items, positive=positive, scale=scale, name=name, invalid=invalid)
+
+
+def columns_of(
+    source: Any,
+    *,
+    user: str | None = None,
+    item: str | None = None,
+    rating: str | None = None,
+    value: str | None = None,
+    time: str | None = None,
+    separator: str | None = None,
+    header: bool | None = None,
+    encoding: str | None = None,
+    query: str | None = None,
+) -> Columns:
+    """The columns that `read` would use with these arguments; only the head of a file is read."""
+    table = open_table(source, separator=separator, header=header, encoding=encoding, query=query)
+    given = {"user": user, "item": item, "rating": rating, "value": value, "time": time}
+    return recognise(table.columns, given, source=table.name)
+
+
+def from_table(
+    table: Table,
+    given: Mapping[str, str | None],
+    *,
+    items: Any = None,
+    positive: str = "every event",
+    scale: tuple[float, float] | None = None,
+    name: str = "",
+    invalid: Literal["refuse", "drop"] = "refuse",
+) -> Dataset:
+    """The Dataset of an opened table."""
+    rule = Positive(positive)
+    columns = recognise(table.columns, given, source=table.name)
+    if scale is not None and (columns.rating is None or not scale[0] < scale[1]):
+        why = "it needs a rating column" if columns.rating is None else "the lowest rating must come first"
+        raise ParameterError(f"scale is (lowest, highest) of ratings; {why}, got {scale!r}.")
+    known = read_items(items) if items is not None else None
+    faults = Faults(table.name, lenient=invalid == "drop")
+    found = gather(table, columns, faults)
+    keep = _usable(found, scale)
+    if faults.kinds.keys() - {"blank", "no time"}:
+        _refuse_or_warn(found, int(len(keep) - keep.sum() - faults.count(["blank"])), invalid)
+    if not keep.all():
+        found = _kept(found, keep)
+    if not len(found.users):
+        raise DataError(f"{table.name} has no row that can be used; honeyguide check {table.name} says why")
+    return _dataset(found, known, rule, scale, table.frame, name)
+
+
+def _usable(found: Gathered, scale: tuple[float, float] | None) -> AnyArray:
+    """(N,) which rows have a user, an item, a finite value within the scale, and no time that is none."""
+    keep = (found.users >= 0) & (found.items >= 0) & np.isfinite(found.values)
+    keep[found.bad_times] = False
+    if scale is not None:
+        with np.errstate(invalid="ignore"):
+            outside = (found.values < np.float32(scale[0])) | (found.values > np.float32(scale[1]))
+        example = f"{found.values[outside][0]:g}" if outside.any() else ""
+        found.faults.add("outside the scale", where(outside, 0), example)
+        keep &= ~outside
+    return keep
+
+
+def _refuse_or_warn(found: Gathered, dropped: int, invalid: str) -> None:
+    faults = found.faults
+    kind, fault = min(((k, f) for k, f in faults.kinds.items() if k not in ("blank", "no time")), key=_urgency)
+    if invalid == "drop":
+        what = "; ".join(
+            f"{f.count:,} {phrase(k, f)}" for k, f in faults.kinds.items() if k not in ("blank", "no time")
+        )
+        warnings.warn(f"{dropped:,} rows of {faults.source} were dropped: {what}", HoneyguideWarning, stacklevel=4)
+        return
+    rows = "row" if fault.count == 1 else "rows"
+    raise DataError(
+        f"{fault.count:,} {rows} of {faults.source} {phrase(kind, fault)} (first: row {fault.rows[0]}); "
+        f"honeyguide check {faults.source} shows all, invalid='drop' leaves them out"
+    )
+
+
+def _urgency(entry: tuple[str, Fault]) -> int:
+    return entry[1].rows[0] if entry[1].rows else 0
+
+
+def phrase(kind: str, fault: Fault) -> str:
+    """What rows with a kind of fault have, in words."""
+    what, _, role = kind.partition(" ")
+    if kind == "no value":
+        return f"without a {fault.example}"
+    return {
+        "no": f"without {'an' if role == 'item' else 'a'} {role}",
+        "long": f"with a {role} id of {fault.example} (at most {LONGEST_ID:,} are allowed)",
+        "fraction": f"with a {role} id that is not a whole number, such as {fault.example}",
+        "mixed": f"with a {role} id of another type, such as {fault.example}",
+        "not": f"with {fault.example!r}, which is {kind}",
+        "infinite": f"with the infinite value {fault.example!r}",
+        "outside": f"with a rating {kind}, such as {fault.example}",
+        "unreadable": f"that cannot be read ({fault.example})",
+        "encoding": f"with bytes of another encoding ({fault.example})",
+        "blank": "with nothing in them",
+    }[what]
+
+
+def _kept(found: Gathered, keep: AnyArray) -> Gathered:
+    """The rows to keep, without the ids that no row holds any more."""
+    users, user_ids = _compact(found.users[keep], found.user_ids)
+    items, item_ids = _compact(found.items[keep], found.item_ids)
+    times = None if found.times is None else found.times[keep]
+    return replace(
+        found, users=users, items=items, values=found.values[keep], times=times, user_ids=user_ids, item_ids=item_ids
+    )
+
+
+def _compact(codes: IntArray, ids: Ids) -> tuple[IntArray, Ids]:
+    held = np.zeros(len(ids.values), dtype=bool)
+    held[codes] = True
+    new = np.cumsum(held, dtype=np.int32) - 1
+    return new[codes].astype(np.int32), replace(ids, values=ids.values.filter(pl.Series(held)))
+
+
+def _dataset(
+    found: Gathered,
+    known: tuple[Ids, pl.DataFrame] | None,
+    positive: Positive,
+    scale: tuple[float, float] | None,
+    frame: str,
+    name: str,
+) -> Dataset:
+    """Provisional codes → codes in the order of the ids, under a schema."""
+    users, user_codes = _settle(found.users, found.user_ids, None)
+    items, item_codes = _settle(found.items, found.item_ids, known[0] if known else None)
+    explicit = found.columns.rating is not None
+    table = pl.DataFrame(height=len(items))
+    if known is not None:
+        table = align(items, known[0].settled(items.kind == "integer"), known[1])
+    if explicit and scale is None:
+        scale = (float(found.values.min()), float(found.values.max()))
+    schema = Schema(
+        users=users,
+        items=items,
+        explicit=explicit,
+        scale=scale,
+        positive=positive,
+        item_table=table,
+        frame=frame,
+        name=name,
+    )
+    return Dataset(schema, user_codes, item_codes, found.values, found.times)
+
+
+def _settle(codes: IntArray, ids: Ids, more: Ids | None) -> tuple[Vocabulary, IntArray]:
+    """The vocabulary of ids (and of those in the table of items), and the codes in it of provisional `codes`."""
+    kinds = {part.kind for part in (ids, more) if part is not None}
+    if kinds >= {"integer", "string"}:
+        raise DataError(
+            f"item ids are {ids.kind}s in the interactions and {more.kind if more else ''}s in the table of items"
+        )
+    texts = [part for part in (ids, more) if part is not None and part.kind == "text"]
+    integer = "string" not in kinds and all(part.canonical for part in texts)
+    if kinds >= {"integer", "text"} and not integer:
+        raise DataError("item ids are integers in the interactions or in the table of items, and strings in the other")
+    series = ids.settled(integer)
+    vocabulary = Vocabulary.of(series if more is None else pl.concat([series, more.settled(integer)]))
+    return vocabulary, vocabulary.encode(series)[codes]
