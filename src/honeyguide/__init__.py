@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from honeyguide import models as models
     from honeyguide.data.read import read as read
     from honeyguide.models.base import Recommender as Recommender
-    from honeyguide.models.stored import open_model as open
+    from honeyguide.models.stored import open_model as open  # noqa: F401
     from honeyguide.run import Run as Run
 
 _PUBLIC = {
@@ -24,7 +24,7 @@ _PUBLIC = {
     "open": "honeyguide.models.stored:open_model",
     "read": "honeyguide.data.read:read",
 }
-__all__ = ["__version__", "model", *_PUBLIC]  # noqa: PLE0604
+__all__ = ["__version__", "model", *_PUBLIC]
 
 
 def model(name: str, **hyperparameters: Any) -> Recommender:

@@ -88,7 +88,9 @@ def read(path: str | Path, *, verify: bool = False) -> Artifact:
         digests = json.loads(metadata["digests"])
         for name, array in arrays.items():
             if _digest(array) != digests.get(name):
-                raise ArtifactError(f"{path} is damaged: the contents of {name!r} differ from their digest; copy it again")
+                raise ArtifactError(
+                    f"{path} is damaged: the contents of {name!r} differ from their digest; copy it again"
+                )
     return Artifact(arrays, json.loads(metadata["header"]))
 
 

@@ -7,6 +7,7 @@ HoneyguideError
 ├── NotFittedError                       a model was asked before `fit`
 ├── UnsupportedError                     this model cannot do what was asked of it
 ├── MemoryBudgetError                    a fit that would need more memory than allowed
+├── DivergedError (ArithmeticError)      training that ran into NaN or infinity
 ├── ArtifactError                        a model file that is damaged, foreign or of another version
 ├── WriteError (OSError)                 a file that could not be written; nothing is left behind
 └── MissingPackageError (ImportError)    an optional package, with the `pip install` that brings it
@@ -43,6 +44,10 @@ class UnsupportedError(HoneyguideError):
 
 class MemoryBudgetError(HoneyguideError):
     """A fit that would need more memory than allowed."""
+
+
+class DivergedError(HoneyguideError, ArithmeticError):
+    """Training that ran into NaN or infinity."""
 
 
 class ArtifactError(HoneyguideError):

@@ -21,7 +21,10 @@ _KEY = "honeyguide"
 
 @dataclasses.dataclass(frozen=True)
 class Declaration:
-    """One hyperparameter: its type, default, legal values and the range that a search tries."""
+    """One hyperparameter: its type, default, legal values and the range that a search tries.
+
+    `choices` are the names of a `Literal`: the only legal values, or legal beside a number: `int | Literal["all"]`.
+    """
 
     name: str
     type: Any
@@ -39,33 +42,32 @@ class Declaration:
 
     @property
     def kind(self) -> Any:
-        """The type without `| None`: int, float, bool, str, or tuple for `tuple[int, ...]`."""
-        kinds = [t for t in get_args(self.type) if t is not type(None)]
-        base = kinds[0] if get_origin(self.type) in (Union, types.UnionType) else self.type
-        if get_origin(base) is Literal:
-            return type(get_args(base)[0])
-        return get_origin(base) or base
+        """The type without None and names: int, float, bool, str, or tuple for `tuple[int, ...]`."""
+        parts = get_args(self.type) if get_origin(self.type) in (Union, types.UnionType) else (self.type,)
+        plain = [t for t in parts if t is not type(None) and get_origin(t) is not Literal]
+        return (get_origin(plain[0]) or plain[0]) if plain else str
 
     @property
     def rule(self) -> str:
         """The legal values in words, as error messages and the reference print them."""
-        if self.choices is not None:
-            return "one of " + ", ".join(repr(c) for c in self.choices)
+        names = ", ".join(repr(c) for c in self.choices or ())
+        if self.kind is str and names:
+            return f"one of {names}"
         what = {int: "an integer", float: "a number", bool: "true or false", str: "a string"}.get(self.kind, "integers")
         if self.low is not None and self.high is not None:
-            return f"{what} from {self.low:g} to {self.high:g}"
-        if self.low is not None:
-            return f"{what} >= {self.low:g}"
-        if self.high is not None:
-            return f"{what} <= {self.high:g}"
-        return what
+            what += f" from {self.low:g} to {self.high:g}"
+        elif self.low is not None:
+            what += f" >= {self.low:g}"
+        elif self.high is not None:
+            what += f" <= {self.high:g}"
+        return f"{what} or {names}" if names else what
 
     def fault(self, value: Any) -> bool:
         """Whether the value breaks the rule."""
         if value is None:
             return not self.optional
-        if self.choices is not None:
-            return value not in self.choices
+        if isinstance(value, str):
+            return self.kind is not str if self.choices is None else value not in self.choices
         if self.kind is tuple:
             if not isinstance(value, tuple):
                 return True
@@ -86,6 +88,8 @@ class Declaration:
         try:
             if self.optional and text.lower() == "none":
                 return None
+            if self.choices is not None and text in self.choices:
+                return text
             if self.kind is bool:
                 return {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}[text.lower()]
             if self.kind is tuple:
@@ -105,8 +109,8 @@ def param(
 ) -> Any:
     """Declare a hyperparameter of a model; its legal names, if it has any, are the `Literal` of its annotation.
 
-    `low` and `high` are inclusive. `tune` is (low, high), (low, high, "log"), or a list of values to try; without it the
-    tuner leaves the parameter at its default.
+    `low` and `high` are inclusive. `tune` is (low, high), (low, high, "log"), or a list of values to try; without it
+    the tuner leaves the parameter at its default.
     """
     about = {"low": low, "high": high, "tune": tune, "help": help}
     return dataclasses.field(default=default, metadata={_KEY: about})

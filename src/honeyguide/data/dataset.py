@@ -99,10 +99,10 @@ class Dataset:
         return len(self.users)
 
     def __repr__(self) -> str:
-        what = "ratings" if self.schema.explicit else "events"
+        what = f"{len(self):,} {'ratings' if self.schema.explicit else 'events'}"
         name = f"{self.schema.name}: " if self.schema.name else ""
         positive = self.schema.positive.rule
-        return f"<Dataset {name}{len(self):,} {what}, {self.n_users:,} users, {self.n_items:,} items, positive: {positive}>"
+        return f"<Dataset {name}{what}, {self.n_users:,} users, {self.n_items:,} items, positive: {positive}>"
 
     @property
     def n_users(self) -> int:

@@ -39,9 +39,11 @@ class Vocabulary:
     def extended(self, ids: pl.Series | Sequence[Id]) -> Vocabulary:
         """This vocabulary with the ids it lacks after its own, so that no code changes."""
         new = _series(ids).unique().sort()
-        if len(self) and len(new) and _kind(new) != self.kind:
+        if len(self) == 0 or len(new) == 0:
+            return self if len(self) else _build(new)
+        if _kind(new) != self.kind:
             raise DataError(f"new ids must be {self.kind}s like those already there, got {_kind(new)}s")
-        return _build(pl.concat([self.series(), new.filter(self.encode(new) < 0)])) if len(self) else _build(new)
+        return _build(pl.concat([self.series(), new.filter(self.encode(new) < 0)]))
 
     def __len__(self) -> int:
         return len(self.order)

@@ -1,6 +1,6 @@
-"""Exact top-k in a stream: a heap per row takes blocks of scores, so memory follows the block and not the catalogue.
+"""Exact top-k in a stream: a heap per row takes blocks of scores, so memory follows the block, not the catalogue.
 
-A higher score wins; of equal scores the lower code. -inf and NaN are never taken. O(I + k log k log I) a row, typically.
+A higher score wins; of equal scores the lower code. -inf and NaN are never taken. O(I + k log k log I) a row.
 """
 
 from __future__ import annotations

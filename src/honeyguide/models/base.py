@@ -81,8 +81,8 @@ class Recommender(ABC):
 
     def rate(self, profiles: Profiles, pairs: Pairs) -> FloatArray:
         """Ratings (N,) of pairs, never clipped; an item code of -1 is an item never seen."""
-        rating = ", ".join(name for name in registry.names() if getattr(registry.load(name), "rate") is not Recommender.rate)
-        raise UnsupportedError(f"{type(self).__name__} gives lists, not ratings; models that rate: {rating}")
+        able = ", ".join(name for name in registry.names() if registry.load(name).rate is not Recommender.rate)
+        raise UnsupportedError(f"{type(self).__name__} gives lists, not ratings; models that rate: {able}")
 
     # ---- fitting ----------------------------------------------------------------------------------------------------
 
@@ -125,8 +125,8 @@ class Recommender(ABC):
         if len(data) == 0:
             raise DataError(f"{name} cannot be fitted: the data hold no events")
         if self.task == "rating" and not data.schema.explicit:
-            lists_too = ", ".join(n for n in registry.names() if getattr(registry.load(n), "task") == "ranking")
-            raise DataError(f"{name} learns ratings and these data hold none; name the column with rating=, or use: {lists_too}")
+            others = ", ".join(n for n in registry.names() if registry.load(n)().task == "ranking")
+            raise DataError(f"{name} learns ratings and these data hold none; name them with rating=, or use: {others}")
         need = self.memory(data.shape)
         if need > run.budget:
             fitting = [n for n, other in sizes(data.shape).items() if other <= run.budget]
@@ -147,9 +147,16 @@ class Recommender(ABC):
     # ---- asking -----------------------------------------------------------------------------------------------------
 
     def recommend(
-        self, users: Id | Sequence[Id] | None = None, *, history: History | Mapping[Id, History] | None = None, k: int = 10,
-        items: Iterable[Id] | None = None, exclude: Iterable[Id] | None = None, seen: bool = False, run: Run | None = None,
-    ) -> Any:  # fmt: skip
+        self,
+        users: Id | Sequence[Id] | None = None,
+        *,
+        history: History | Mapping[Id, History] | None = None,
+        k: int = 10,
+        items: Iterable[Id] | None = None,
+        exclude: Iterable[Id] | None = None,
+        seen: bool = False,
+        run: Run | None = None,
+    ) -> Any:
         """The k best items of each person: a table of user, item, score, rank.
 
         Give `users` of the training data, or the `history` of someone new: items, or (item, value), or (item, value,
@@ -218,7 +225,7 @@ class Recommender(ABC):
             raise UnsupportedError(f"{type(self).__name__} does not know how alike items are; ease, mf and neumf do")
         given = [items] if isinstance(items, int | str) else list(items)
         codes = np.array([self.schema_.items.code(item, "item") for item in given], dtype=np.int32)
-        own = Profiles(self.schema_, np.full(len(codes), -1, np.int32), np.arange(len(codes) + 1), codes, np.ones(len(codes), np.float32))
+        own = people.strangers(self.schema_, [[item] for item in given])  # an item is not similar to itself
         similarity = self.similarity
 
         def score(profiles: Profiles, wanted: IntArray | None) -> FloatArray:
@@ -239,7 +246,7 @@ class Recommender(ABC):
     # ---- files ------------------------------------------------------------------------------------------------------
 
     def save(self, path: str | Path, *, histories: bool = True) -> None:
-        """Write the model to one file, whole or not at all. Without `histories`, who is asked about must bring theirs."""
+        """Write the model to one file, whole or not at all. Without `histories`, whoever is asked about brings theirs."""
         from honeyguide.models import stored
 
         self._need_fit()

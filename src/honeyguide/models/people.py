@@ -75,17 +75,22 @@ def strangers(schema: Schema, histories: Sequence[History]) -> Profiles:
     return Profiles(schema, known, indptr, codes[order], np.array(values, dtype=np.float32)[order], moment[order])
 
 
-def _event(event: Event, default: float) -> tuple[Id, float, int]:
-    item, value, time = event, default, NO_TIME
+def _event(event: Any, default: float) -> tuple[Id, float, int]:
+    item: Any = event
+    value, time = default, int(NO_TIME)
     if not isinstance(event, int | str | np.integer):
         try:
-            item, value, time = (*event, *(default, NO_TIME)[len(event) - 1 :])
-            value, time = float(value), int(time)
+            item, *rest = event
+            value = float(rest[0]) if rest else default
+            time = int(rest[1]) if len(rest) > 1 else NO_TIME
+            if len(rest) > 2:
+                raise ValueError
         except (TypeError, ValueError):
-            raise DataError(f"an event of a history is item, (item, value) or (item, value, time), got {event!r}") from None
+            form = "an event of a history is item, (item, value) or (item, value, time)"
+            raise DataError(f"{form}, got {event!r}") from None
     if not np.isfinite(value):
         raise DataError(f"a value in a history must be finite, got {value} for item {item!r}")
-    return item, value, time  # type: ignore[return-value]
+    return item, value, time
 
 
 @dataclass(frozen=True)
@@ -112,14 +117,11 @@ def pairs(model: Recommender, given: Any, history: History | None) -> Asked:
         return Asked(table, strangers(schema, [history]), Pairs(rows, schema.items.encode(items)), frame)
     if isinstance(given, Dataset):
         table, times, frame = _polars(given.table()), given.times, given.schema.frame
-        same = given.schema.users is schema.users and given.schema.items is schema.items
-        users, items_ = (given.users, given.items) if same else _encode(schema, table)
     else:
         table, frame = _table(given, frame)
-        users, items_ = _encode(schema, table)
-    codes, rows = np.unique(users, return_inverse=True)
-    profiles = people_of(model, codes)
-    return Asked(table, profiles, Pairs(rows.astype(np.int32), items_, times), frame)
+    users, codes = schema.users.encode(table["user"]), schema.items.encode(table["item"])
+    people, rows = np.unique(users, return_inverse=True)  # one profile a person
+    return Asked(table, people_of(model, people), Pairs(rows.astype(np.int32), codes, times), frame)
 
 
 def people_of(model: Recommender, codes: AnyArray) -> Profiles:
@@ -133,10 +135,6 @@ def people_of(model: Recommender, codes: AnyArray) -> Profiles:
     kept = profiles.where_events(known[profiles.rows])
     kept.known[~known] = -1
     return kept
-
-
-def _encode(schema: Schema, table: pl.DataFrame) -> tuple[IntArray, IntArray]:
-    return schema.users.encode(table["user"]), schema.items.encode(table["item"])
 
 
 def _table(given: Any, frame: str) -> tuple[pl.DataFrame, str]:
@@ -155,4 +153,5 @@ def _table(given: Any, frame: str) -> tuple[pl.DataFrame, str]:
 
 
 def _polars(frame: Any) -> pl.DataFrame:
-    return nw.from_native(frame, eager_only=True).to_polars()
+    table: pl.DataFrame = nw.from_native(frame, eager_only=True).to_polars()
+    return table

@@ -1,6 +1,6 @@
 """A fitted model ⇄ one file: its learned state, its schema and the histories it was trained on.
 
-Learned state is an array, a CSR matrix, a scalar, a string, a tuple of these, or a fitted model (nested under a prefix).
+Learned state is an array, a CSR matrix, a scalar, a string, a tuple of these, or a fitted model (under a prefix).
 """
 
 from __future__ import annotations
@@ -104,7 +104,9 @@ def _pack(value: Any, name: str, arrays: dict[str, AnyArray]) -> dict[str, Any]:
 def _unpack_model(prefix: str, packed: Mapping[str, Any], arrays: Mapping[str, AnyArray]) -> Recommender:
     cls = registry.load(packed["model"])
     declared = params.declarations(cls)
-    given = {n: tuple(v) if declared[n].kind is tuple and v is not None else v for n, v in packed["hyperparameters"].items()}
+    given = {
+        n: tuple(v) if declared[n].kind is tuple and v is not None else v for n, v in packed["hyperparameters"].items()
+    }
     model = cls(**given)
     for name, part in packed["state"].items():
         setattr(model, name, _unpack(part, f"{prefix}.{name}", arrays))
@@ -139,7 +141,10 @@ def _pack_schema(schema: Schema, arrays: dict[str, AnyArray]) -> dict[str, Any]:
 
 def _unpack_schema(file: artifact.Artifact) -> Schema:
     plain, arrays = file.header["schema"], file.arrays
-    sides = {s: Vocabulary.from_arrays({n: arrays[f"{s}.{n}"] for n in ("ids", "offsets", "order")}) for s in ("users", "items")}
+    sides = {
+        s: Vocabulary.from_arrays({n: arrays[f"{s}.{n}"] for n in ("ids", "offsets", "order")})
+        for s in ("users", "items")
+    }
     table = pl.read_ipc(io.BytesIO(arrays["item_table"].tobytes())) if "item_table" in arrays else pl.DataFrame()
     scale = None if plain["scale"] is None else (plain["scale"][0], plain["scale"][1])
     positive = Positive(plain["positive"])

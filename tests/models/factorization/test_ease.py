@@ -1,0 +1,49 @@
+"""EASE against the optimality condition of its objective, by both routes, and a planted answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from honeyguide.data.dataset import Dataset
+from honeyguide.models.factorization.ease import Ease
+from honeyguide.models.people import strangers
+
+Make = Callable[..., Dataset]
+
+
+@pytest.mark.parametrize(("n_users", "n_items"), [(40, 12), (12, 40)], ids=["more people", "more items"])
+def test_public_scores_minimise_the_objective(make: Make, n_users: int, n_items: int) -> None:
+    rng = np.random.default_rng(1)
+    rows = [(u, i, float(rng.integers(1, 6)), 0) for u in range(n_users) for i in range(n_items) if rng.random() < 0.3]
+    data, reg = make(rows, positive=">=3"), 2.5
+    model = Ease(reg=reg).fit(data)
+    x = data.positives().toarray().astype(np.float64)
+    weights = model.score(
+        strangers(data.schema, [[(item, 5.0)] for item in data.schema.items.series()])
+    )  # one item each
+    for target in range(n_items):  # each column is a ridge regression on the other items
+        others = np.delete(np.arange(n_items), target)
+        gram = x[:, others].T @ x[:, others] + reg * np.eye(n_items - 1)
+        np.testing.assert_allclose(
+            weights[others, target], np.linalg.solve(gram, x[:, others].T @ x[:, target]), atol=1e-5
+        )
+    np.testing.assert_array_equal(weights.diagonal(), 0)
+
+
+def test_planted_pair_comes_first(make: Make) -> None:
+    rows = [(u, i, 1.0, 0) for u in range(30) for i in range(10) if (u + i) % 2 == 0]
+    rows.remove((0, 4, 1.0, 0))
+    model = Ease(reg=1.0).fit(make(rows, explicit=False))
+    assert model.recommend(0, k=1)["item"].to_list() == [4]
+    assert model.recommend(history=[1, 3], k=3, items=range(10))["item"].to_list() == [5, 7, 9]
+
+
+def test_items_that_nobody_has_score_zero(make: Make) -> None:
+    data = make(
+        [(u, i, 5.0 if i < 5 else 1.0, 0) for u in range(9) for i in range(8) if (u * i) % 3 != 1], positive=">=4"
+    )
+    model = Ease().fit(data)
+    assert (model.score(data.profiles())[:, 5:] == 0).all()
