@@ -1,0 +1,112 @@
+"""The training loop of every deep model: Adam over a Keras network and tables of vectors.
+
+    trainer = Trainer(Objective(tables, lookups, loss, network), learning_rate=1e-3, run=run)
+    for epoch in range(epochs):
+        trainer.epoch(batches)
+        self.users_ = trainer.table("users")
+
+Small tables are updated whole, large ones by the rows of the batch, with the same result (tables.py). One step costs
+O(batch) host work for the row-wise tables plus the loss and its gradient.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from typing import Any, Protocol
+
+import numpy as np
+
+from honeyguide.arrays import AnyArray, FloatArray, IntArray
+from honeyguide.errors import DivergedError
+from honeyguide.run import Run
+from honeyguide.training import backend
+from honeyguide.training.objective import Batch, Objective
+from honeyguide.training.tables import Rate, RowIndex, Schedule, Touched, split
+
+DENSE_CELLS = 2_000_000  # numbers in a table up to which whole updates are faster: bench/step_time.py
+_AHEAD = 8  # steps that the host may run ahead of the device
+
+
+class Step(Protocol):
+    """What a backend's file gives: the state of training and one step of it."""
+
+    def run(self, rate: float, touched: dict[str, Touched], inverse: dict[str, AnyArray], batch: Batch) -> Any: ...
+    def table(self, name: str) -> FloatArray: ...
+    def weights(self) -> list[FloatArray]: ...
+
+
+class Trainer:
+    """Trains one objective. `row_wise` forces the update by rows or whole; None: by the measured size of each table."""
+
+    def __init__(self, objective: Objective, *, learning_rate: Rate, run: Run, row_wise: bool | None = None) -> None:
+        self._objective, self._schedule, self._done, self._epochs = objective, Schedule(learning_rate), 0, 0
+        self._indices, packed = {}, {}
+        for name, table in objective.tables.items():
+            by_rows = table.size > DENSE_CELLS if row_wise is None else row_wise
+            if by_rows:
+                self._indices[name] = RowIndex(len(table), self._schedule)
+            packed[name] = np.zeros((len(table) + by_rows, 3 * table.shape[1]), np.float32)
+            packed[name][: len(table), : table.shape[1]] = table
+        self._step: Step = _steps(run)(objective, packed)
+
+    def epoch(self, batches: Iterable[Batch]) -> FloatArray:
+        """Train on each batch in turn; the losses (steps,). Raises DivergedError when one is NaN or infinite."""
+        self._epochs += 1
+        waiting: deque[Any] = deque()
+        losses: list[float] = []
+        for batch in batches:
+            waiting.append(self._run(batch))
+            if len(waiting) > _AHEAD:
+                losses.append(self._checked(waiting.popleft()))
+        losses += [self._checked(loss) for loss in waiting]
+        return np.array(losses, np.float32)
+
+    def table(self, name: str) -> FloatArray:
+        """A copy (rows, F) of a table as it stands after the last step."""
+        packed, rows = self._step.table(name), len(self._objective.tables[name])
+        value, m, v = split(packed[:rows])
+        index = self._indices.get(name)
+        return np.ascontiguousarray(value if index is None else index.settled(value, m, v, self._done))
+
+    def weights(self) -> tuple[FloatArray, ...]:
+        """Copies of the network's weights, in the order of its `trainable_variables`."""
+        return tuple(self._step.weights())
+
+    def _run(self, batch: Batch) -> Any:
+        self._done += 1
+        touched, inverse = {}, {}
+        for name in self._objective.tables:
+            keys = [key for key, table in self._objective.lookups.items() if table == name]
+            if name not in self._indices:
+                inverse.update({key: batch[key] for key in keys})
+                continue
+            touched[name] = self._indices[name].touch(np.concatenate([batch[key].ravel() for key in keys]), self._done)
+            inverse.update(_apart(touched[name].inverse, {key: batch[key].shape for key in keys}))
+        return self._step.run(self._schedule.step_rate(self._done), touched, inverse, batch)
+
+    def _checked(self, loss: Any) -> float:
+        value = float(loss)
+        if not np.isfinite(value):
+            raise DivergedError(
+                f"training diverged: the loss is {value} in epoch {self._epochs}; "
+                "lower learning_rate, or raise the regularisation"
+            )
+        return value
+
+
+def _apart(flat: IntArray, shapes: dict[str, tuple[int, ...]]) -> dict[str, IntArray]:
+    """The stretches of a flat array, each in its shape."""
+    ends = np.cumsum([int(np.prod(shape)) for shape in shapes.values()])
+    parts = np.split(flat, ends[:-1])
+    return {key: part.reshape(shape) for part, (key, shape) in zip(parts, shapes.items(), strict=True)}
+
+
+def _steps(run: Run) -> Any:
+    if backend.choose(run) == "jax":
+        from honeyguide.training.jax_step import JaxStep
+
+        return JaxStep
+    from honeyguide.training.tensorflow_step import TensorflowStep
+
+    return TensorflowStep
