@@ -246,7 +246,7 @@ class Recommender(ABC):
     # ---- files ------------------------------------------------------------------------------------------------------
 
     def save(self, path: str | Path, *, histories: bool = True) -> None:
-        """Write the model to one file, whole or not at all. Without `histories`, whoever is asked about brings theirs."""
+        """Write the model to one file, whole or not at all. Without `histories`, who is asked about brings theirs."""
         from honeyguide.models import stored
 
         self._need_fit()
