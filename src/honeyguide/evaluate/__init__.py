@@ -1,0 +1,14 @@
+"""Models × a split × metrics → results a person, intervals, paired tests; and watchers that stop a fit early.
+
+exam        what is asked of a model: whose lists, what proved relevant, which ratings
+measure     `evaluate`: every model sits the exam
+evaluation  what came out: tables, text, paired tests, the best
+resample    bootstrap over people, sign-flip tests, Holm's correction: arrays in, arrays out
+watch       `early_stopping`
+"""
+
+from honeyguide.evaluate.evaluation import Evaluation
+from honeyguide.evaluate.measure import evaluate
+from honeyguide.evaluate.watch import EarlyStopping, early_stopping
+
+__all__ = ["EarlyStopping", "Evaluation", "early_stopping", "evaluate"]

@@ -1,0 +1,122 @@
+"""Early stopping: watch a metric on a validation part after each epoch, stop when it no longer improves, keep the best.
+
+    watch = early_stopping(train, validation, metric="ndcg@10", patience=3)
+    model.fit(train, watch=watch)            # afterwards the model is as it was after watch.best_epoch
+
+Cost an epoch: the lists or ratings of the people watched, and a copy of the learned state when it is the best so far.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+
+from honeyguide.data.dataset import Dataset
+from honeyguide.errors import DataError, ParameterError
+from honeyguide.evaluate.exam import Exam, exam
+from honeyguide.evaluate.measure import mark
+from honeyguide.metrics import Metric, metric
+from honeyguide.models.base import Recommender
+from honeyguide.run import Run
+
+_SHARED = ("schema_", "histories_", "fingerprint_")  # what training does not change
+
+
+class EarlyStopping:
+    """Give it to `fit(watch=)`. `history` has the metric after each epoch, `best_epoch` counts from 1 (0: none yet)."""
+
+    def __init__(self, paper: Exam, metric: Metric, patience: int, run: Run) -> None:
+        self.metric, self.patience = metric, patience
+        self.history: list[float] = []
+        self.best_epoch = 0
+        self._paper, self._run = paper, run
+        self._best: dict[str, Any] = {}
+
+    def __call__(self, model: Recommender, epoch: int) -> bool:
+        """Measure the model after an epoch; True when `patience` epochs have passed without a better value."""
+        if epoch == 1:
+            self.history, self.best_epoch, self._best = [], 0, {}
+        value = self._measure(model)
+        self.history.append(value)
+        if not math.isnan(value) and (not self.best_epoch or self.metric.ahead(value, self.best)):
+            self.best_epoch = epoch
+            self._best = _state(model)
+        return epoch - self.best_epoch >= self.patience
+
+    @property
+    def best(self) -> float:
+        """The best value seen; NaN before there is one."""
+        return self.history[self.best_epoch - 1] if self.best_epoch else math.nan
+
+    def finish(self, model: Recommender) -> None:
+        """Give the model back the state of the best epoch."""
+        if self.best_epoch and self.best_epoch < len(self.history):
+            for name, value in self._best.items():
+                setattr(model, name, value)
+        self._best = {}
+
+    def _measure(self, model: Recommender) -> float:
+        paper = self._paper
+        if self.metric.kind == "rating":
+            return mark(self.metric, paper, None, paper.ratings(model)).value
+        return mark(self.metric, paper, paper.lists(model, self.metric.k or 0, self._run), None).value
+
+
+def early_stopping(
+    train: Dataset,
+    validation: Dataset,
+    *,
+    metric: str = "ndcg@10",
+    patience: int = 3,
+    people: int | None = 2000,
+    seed: int = 0,
+    run: Run | None = None,
+) -> EarlyStopping:
+    """Stop when `metric` on validation has not improved for `patience` epochs; at most `people` are watched.
+
+    `people` are drawn by `seed` from those that the metric counts; None: all of them.
+    """
+    asked = _metric(metric)
+    for name, value in (("patience", patience), ("people", people)):
+        if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
+            raise ParameterError(f"early_stopping {name} must be an integer >= 1, got {value!r}.")
+    paper = exam(train, validation)
+    if asked.kind == "ranking" and not len(paper.asked):
+        rule = train.schema.positive.rule
+        raise DataError(f"early_stopping needs a person with a relevant validation item (positive: {rule}), got none.")
+    if people is not None:
+        among = paper.asked if asked.kind == "ranking" else np.arange(len(paper), dtype=np.int32)
+        paper = paper.sample(people, among, np.random.default_rng(seed))
+    return EarlyStopping(paper, asked, patience, run or Run(progress=False))
+
+
+def _metric(name: str) -> Metric:
+    found = metric(name)
+    if found.kind == "beyond":
+        raise ParameterError(f"early_stopping metric must be of ratings or of ranking, got {name!r}: try 'ndcg@10'.")
+    return found
+
+
+def _state(model: Recommender) -> dict[str, Any]:
+    """A copy of the learned state."""
+    own: Mapping[str, Any] = vars(model)
+    return {n: _copy(v) for n, v in own.items() if n.endswith("_") and not n.startswith("_") and n not in _SHARED}
+
+
+def _copy(value: Any) -> Any:
+    """A copy of one piece of learned state: an array, a CSR matrix, a scalar, a string, a tuple of these, a model."""
+    if isinstance(value, np.ndarray) or sp.issparse(value):
+        return value.copy()
+    if isinstance(value, tuple):
+        return tuple(_copy(part) for part in value)
+    if isinstance(value, Recommender):
+        other = copy.copy(value)
+        for name, part in _state(value).items():
+            setattr(other, name, part)
+        return other
+    return value
