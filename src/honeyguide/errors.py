@@ -13,6 +13,7 @@ HoneyguideError
 └── MissingPackageError (ImportError)    an optional package, with the `pip install` that brings it
 
 HoneyguideWarning (UserWarning)          something that the caller should know and that stops nothing
+LicenceNotice (UserWarning)              what the licence of a data set asks of its user; once a process
 """
 
 from __future__ import annotations
@@ -67,3 +68,7 @@ class MissingPackageError(HoneyguideError, ImportError):
 
 class HoneyguideWarning(UserWarning):
     """Something that the caller should know and that stops nothing."""
+
+
+class LicenceNotice(UserWarning):
+    """What the licence of a data set asks of its user; given once a process."""

@@ -30,10 +30,16 @@ class Faults:
     """The faults of one source. Where strict, a line that cannot be read raises; where lenient, it is noted."""
 
     source: str
+    is_file: bool = True
     lenient: bool = False
     kinds: dict[str, Fault] = field(default_factory=dict)
     notes: dict[str, str] = field(default_factory=dict)
     unreadable: set[int] = field(default_factory=set)
+
+    @property
+    def advice(self) -> str:
+        """What shows all that is wrong: a command for a file, a call for a database or a frame."""
+        return f"honeyguide check {self.source}" if self.is_file else "hg.check with the same arguments"
 
     def add(self, kind: str, rows: Sequence[int] | AnyArray, example: str = "") -> None:
         """Count rows (numbers from 1, ascending) under a kind."""

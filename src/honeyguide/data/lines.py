@@ -72,6 +72,8 @@ def head_of(path: Path) -> bytes:
         head = stream.read(_SAMPLE)
     if not head.strip():
         raise DataError(f"{path} is empty; it must hold one interaction a line")
+    if b"\r" in head.rstrip() and b"\n" not in head and b"\0" not in head:
+        raise DataError(f"{path} ends its lines with a bare carriage return; write it with line feeds")
     kind = next((what for magic, what in _MAGIC.items() if head.startswith(magic)), None)
     if kind is None and not head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) and b"\0" in head:
         kind = "a binary file"
@@ -127,6 +129,8 @@ def blocks(path: Path, encoding: str | None, faults: Faults, *, quoted: bool = T
         rest = b""
         for chunk in _utf8(stream, encoding, path, faults):
             rest += chunk
+            if len(rest) < BLOCK // 4:
+                continue
             cut = _cut(rest, quoted)
             if cut:
                 yield line, rest[:cut]
@@ -155,7 +159,7 @@ def _utf8(stream: IO[bytes], encoding: str | None, path: Path, faults: Faults) -
         except UnicodeDecodeError as error:
             line += error.object.count(b"\n", 0, error.start)
             if encoding is not None or seen or _mostly_utf8(error.object):
-                what = f"byte 0x{error.object[error.start]:02x} in line {line} of {path} is not {encoding or 'UTF-8'}"
+                what = f"byte 0x{error.object[error.start]:02x} in line {line} of {path} is not {_shown(encoding)}"
                 if not faults.lenient:
                     raise DataError(f"{what}; say which encoding it is, such as encoding='latin-1'") from None
                 faults.add("encoding", [line], what)
@@ -233,7 +237,7 @@ def _parse_slowly(
         if fields is None:
             problem, end = "opens a quote that is never closed", at + 1
         elif len(fields) > len(names):
-            problem = f"has {len(fields)} fields where {len(names)} columns are known"
+            problem = f"has {len(fields)} fields, and the file has {len(names)} columns"
         if problem is not None or fields is None:
             faults.line(row + len(rows) + 1, line + at, problem or "")
             fields = []
@@ -268,6 +272,10 @@ def _encoding(path: Path, head: bytes, encoding: str | None) -> str | None:
     except LookupError:
         raise DataError(f"encoding must be a text encoding such as 'utf-8' or 'latin-1', got {encoding!r}") from None
     return "utf-8-sig" if name == "utf-8" else name
+
+
+def _shown(encoding: str | None) -> str:
+    return "UTF-8" if encoding is None or encoding == "utf-8-sig" else encoding
 
 
 def _split(line: str, separator: str, quoted: bool = True) -> list[str]:

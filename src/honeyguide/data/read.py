@@ -104,7 +104,7 @@ def from_table(
         why = "it needs a rating column" if columns.rating is None else "the lowest rating must come first"
         raise ParameterError(f"scale is (lowest, highest) of ratings; {why}, got {scale!r}.")
     known = read_items(items) if items is not None else None
-    faults = Faults(table.name, lenient=invalid == "drop")
+    faults = Faults(table.name, is_file=table.is_file, lenient=invalid == "drop")
     found = gather(table, columns, faults)
     keep = _usable(found, scale)
     if faults.kinds.keys() - {"blank", "no time"}:
@@ -112,7 +112,7 @@ def from_table(
     if not keep.all():
         found = _kept(found, keep)
     if not len(found.users):
-        raise DataError(f"{table.name} has no row that can be used; honeyguide check {table.name} says why")
+        raise DataError(f"{table.name} has no row that can be used; {faults.advice} says why")
     return _dataset(found, known, rule, scale, table.frame, name)
 
 
@@ -136,12 +136,12 @@ def _refuse_or_warn(found: Gathered, dropped: int, invalid: str) -> None:
         what = "; ".join(
             f"{f.count:,} {phrase(k, f)}" for k, f in faults.kinds.items() if k not in ("blank", "no time")
         )
-        warnings.warn(f"{dropped:,} rows of {faults.source} were dropped: {what}", HoneyguideWarning, stacklevel=4)
+        warnings.warn(f"{dropped:,} rows of {faults.source} were left out: {what}", HoneyguideWarning, stacklevel=4)
         return
     rows = "row" if fault.count == 1 else "rows"
     raise DataError(
-        f"{fault.count:,} {rows} of {faults.source} {phrase(kind, fault)} (first: row {fault.rows[0]}); "
-        f"honeyguide check {faults.source} shows all, invalid='drop' leaves them out"
+        f"{faults.source} has {fault.count:,} {rows} {phrase(kind, fault)} (first: row {fault.rows[0]}); "
+        f"{faults.advice} shows all, invalid='drop' leaves them out"
     )
 
 

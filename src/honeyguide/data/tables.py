@@ -37,6 +37,11 @@ class Table:
     stream: Stream
     frame: str = "polars"
 
+    @property
+    def is_file(self) -> bool:
+        """Whether the command line can name it as a path."""
+        return self.form != "a database" and not self.form.endswith(" frame")
+
 
 def open_table(
     source: Any,
@@ -65,7 +70,7 @@ def open_table(
             magic = stream.read(4)
         if magic == b"PAR1":
             table = _parquet(path)
-        elif (head := head_of(path).lstrip(b"\xef\xbb\xbf \r\n\t")).startswith(b"{") or head.startswith(b"[{"):
+        elif (head := head_of(path).lstrip(b"\xef\xbb\xbf \r\n\t"))[:1] == b"{" or _is_array(head):
             table = _json(path, head)
         else:
             dialect = sniff(path, separator=separator, header=header, encoding=encoding, quoted=quoted)
@@ -119,6 +124,10 @@ def _parquet(path: Path) -> Table:
     return Table(str(path), names, True, "Parquet", batches)
 
 
+def _is_array(head: bytes) -> bool:
+    return head[:1] == b"[" and head[1:].lstrip()[:1] in (b"{", b"]")
+
+
 def _json(path: Path, head: bytes) -> Table:
     if head.startswith(b"["):
         try:
@@ -126,6 +135,8 @@ def _json(path: Path, head: bytes) -> Table:
                 frame = pl.DataFrame(_columns_of(json.loads(stream.read())))
         except (ValueError, AttributeError) as error:
             raise DataError(f"{path} is not a JSON array of objects: {_first_line(error)}") from None
+        if not frame.width:
+            raise DataError(f"{path} has no rows; it must hold one interaction an object")
         return Table(
             str(path), tuple(frame.columns), True, "JSON", lambda columns, faults: iter([frame.select(columns)])
         )
@@ -188,7 +199,7 @@ def _database(url: str, query: str | None) -> Table:
                 result = connection.execute(sa.text(query))
                 keys = list(result.keys())
                 yield keys, []
-                yield from ((keys, part) for part in result.partitions())
+                yield from ((keys, part) for part in result.partitions(_FETCH))
         except sa.exc.SQLAlchemyError as error:
             raise DataError(f"the query on {name} failed: {_first_line(error)}") from None
         finally:
