@@ -1,0 +1,208 @@
+"""Matrix factorisation of ratings (Koren et al. 2009, doi:10.1109/MC.2009.263), by three solvers of one objective.
+
+Over the known ratings r_ui alone (a rating that is not known is not a zero), with mean their mean, minimise
+
+    sum [ (r_ui - mean - b_u - b_i - u.v)^2 + reg (|u|^2 + |v|^2 + b_u^2 + b_i^2) ]                reg_per="rating"
+    sum (r_ui - mean - b_u - b_i - u.v)^2 + reg (sum over u of |u|^2 + b_u^2 + over i of |v|^2 + b_i^2)    "vector"
+
+    als   each person's (b_u, u) exactly given all items, each item's given all people, in turn (Zhou et al. 2008,
+          doi:10.1007/978-3-540-68880-8_32). O(N F^2 + (U + I) F^3) an epoch.
+    sgd   a step for each rating, in blocks that threads do not share (Gemulla et al. 2011). O(N F) an epoch.
+
+Memory: 4 F (U + I) bytes for the vectors and some 60 for each of the N ratings. A stranger's vector is the exact
+solution given the items, O(n F^2 + F^3). Score: O(F) an item.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import numpy as np
+import scipy.sparse as sp
+
+from honeyguide.arrays import DoubleArray, FloatArray, IntArray, LongArray
+from honeyguide.data.dataset import Dataset, Shape
+from honeyguide.data.profiles import Pairs, Profiles
+from honeyguide.errors import DataError
+from honeyguide.kernels.als import solve_rows
+from honeyguide.kernels.sgd import step_blocks
+from honeyguide.models.base import FoldIn, Recommender, Task
+from honeyguide.params import param
+from honeyguide.run import Run
+
+_PARTS = 8  # people and items are dealt into this many parts for sgd, whatever the number of threads
+_ROWS = 64  # rows a thread solves at once
+
+
+@dataclass(kw_only=True, eq=False)
+class Mf(Recommender):
+    """Rate by mean + b_u + b_i + u.v; with `biases=False` by u.v alone.
+
+    An item without ratings has the vector 0, so it is rated mean + b_u; without biases it gets the mean, and so does
+    everything for a person without history. With `als` the vector of a person trained on is the solution for their
+    history given the items, so folding the same history in gives the same answer.
+    """
+
+    task: ClassVar[Task] = "rating"
+
+    factors: int = param(50, low=1, tune=(8, 200, "log"), help="length of the vectors")
+    reg: float = param(0.05, low=0.0, tune=(0.005, 0.5, "log"), help="L2 weight on vectors and biases")
+    reg_per: Literal["rating", "vector"] = param("rating", help="count reg once for each rating, or once a vector")
+    biases: bool = param(True, help="global mean and a bias for each person and item; without them plain u.v")
+    solver: Literal["als", "sgd", "adam"] = param("als", help="how the objective is minimised")
+    epochs: int = param(15, low=1, tune=(5, 60), help="passes over the ratings")
+    learning_rate: float = param(0.01, low=1e-7, tune=(1e-3, 0.1, "log"), help="first step length of sgd and adam")
+    decay: float = param(1.0, low=0.01, high=1.0, help="sgd and adam: each epoch's learning rate by the one before")
+    init_std: float = param(0.1, low=1e-6, help="standard deviation of the first vectors")
+
+    @property
+    def fold_in(self) -> FoldIn:  # type: ignore[override]
+        """Exact with als; with the others the trained vector serves the trained history."""
+        return "exact" if self.solver == "als" else "approximate"
+
+    # ---- fitting ----------------------------------------------------------------------------------------------------
+
+    def _fit_epochs(self, data: Dataset, run: Run) -> Iterator[None]:
+        ratings = data.matrix()  # (U, I)
+        n_users, n_items = ratings.shape
+        width, rng = self.factors + self.biases, run.rng(0)
+        self.mean_ = float(ratings.data.mean(dtype=np.float64))
+        self.seen_ = np.bincount(ratings.indices, minlength=n_items) > 0  # (I,)
+        self.user_vectors_ = rng.normal(0.0, self.init_std, (n_users, width)).astype(np.float32)  # (U, K)
+        self.item_vectors_ = rng.normal(0.0, self.init_std, (n_items, width)).astype(np.float32)  # (I, K)
+        self.user_vectors_[np.diff(ratings.indptr) == 0] = 0.0
+        self.item_vectors_[~self.seen_] = 0.0
+        if self.biases:
+            self.user_vectors_[:, 0] = self.item_vectors_[:, 0] = 0.0
+        yield from {"als": self._als, "sgd": self._sgd}[self.solver](ratings, run)
+
+    def _als(self, ratings: sp.csr_matrix, run: Run) -> Iterator[None]:
+        by_user, by_item = _parts(ratings), _parts(ratings.T.tocsr())
+        for _ in range(self.epochs):
+            self._solve(by_item, self.user_vectors_, self.item_vectors_, run)
+            self._solve(by_user, self.item_vectors_, self.user_vectors_, run)
+            yield
+
+    def _solve(self, parts: _Parts, others: FloatArray, out: FloatArray, run: Run) -> None:
+        """The best vectors `out` of the rows of a matrix, given those of its columns."""
+        fixed = (self._offset, _read_only(others), self.biases, self.reg, self.reg_per == "rating", out)
+        run.map(solve_rows, len(out), *parts, *fixed, block=_ROWS)
+
+    def _sgd(self, ratings: sp.csr_matrix, run: Run) -> Iterator[None]:
+        users = np.repeat(np.arange(ratings.shape[0], dtype=np.int32), np.diff(ratings.indptr))  # (N,)
+        items, targets = ratings.indices.astype(np.int32), (ratings.data - self._offset).astype(np.float32)
+        user_reg, item_reg = self._penalties(users, ratings.shape[0]), self._penalties(items, ratings.shape[1])
+        deal = run.rng(1)
+        parts = [deal.permutation(np.arange(n) % _PARTS) for n in ratings.shape]
+        blocks = (parts[0][users] * _PARTS + parts[1][items]).astype(np.int16)  # (N,)
+        offsets = np.concatenate([[0], np.cumsum(np.bincount(blocks, minlength=_PARTS**2))]).astype(np.int64)
+        for epoch in range(self.epochs):
+            rng = run.rng(2, epoch)
+            order = rng.permutation(len(blocks))
+            order = order[np.argsort(blocks[order], kind="stable")]
+            entries = offsets, users[order], items[order], targets[order]
+            rate = self.learning_rate * self.decay**epoch
+            for stratum in rng.permutation(_PARTS):
+                rest = (self.biases, user_reg, item_reg, rate, self.user_vectors_, self.item_vectors_)
+                run.map(step_blocks, _PARTS, _PARTS, int(stratum), *entries, *rest, block=1)
+            yield
+
+    def _penalties(self, codes: IntArray, count: int) -> FloatArray:
+        """(count,) the part of the penalty on each vector that falls to one of its ratings."""
+        if self.reg_per == "rating":
+            return np.full(count, self.reg, np.float32)
+        return (self.reg / np.maximum(np.bincount(codes, minlength=count), 1)).astype(np.float32)
+
+    @property
+    def _offset(self) -> float:
+        """What the vectors' product is added to."""
+        return self.mean_ if self.biases else 0.0
+
+    def objective(self, data: Dataset) -> float:
+        """The objective above on ratings of the people and items of the training data, with the trained vectors.
+
+        DataError where the data have other people or items.
+        """
+        self._need_fit()
+        ratings = data.matrix()
+        if ratings.shape != (len(self.user_vectors_), len(self.item_vectors_)):
+            have, got = (len(self.user_vectors_), len(self.item_vectors_)), ratings.shape
+            raise DataError(f"the objective needs the people and items of the training data {have}, got {got}")
+        users = np.repeat(np.arange(ratings.shape[0], dtype=np.int32), np.diff(ratings.indptr))
+        left, right = self.user_vectors_.astype(np.float64), self.item_vectors_.astype(np.float64)
+        residual = ratings.data - self._offset - _products(left[users], right[ratings.indices], self.biases)
+        sides = ((left, np.diff(ratings.indptr)), (right, np.bincount(ratings.indices, minlength=len(right))))
+        penalty = 0.0
+        for vectors, counts in sides:
+            norms = (vectors**2).sum(axis=1)
+            penalty += float(norms @ counts if self.reg_per == "rating" else norms.sum())
+        return float(residual @ residual) + self.reg * penalty
+
+    # ---- asking -----------------------------------------------------------------------------------------------------
+
+    def _people(self, profiles: Profiles) -> FloatArray:
+        """(B, K) the trained vectors of known people; for others the solution given the items."""
+        vectors = np.zeros((len(profiles), self.item_vectors_.shape[1]), np.float32)
+        known = profiles.known >= 0
+        vectors[known] = self.user_vectors_[profiles.known[known]]
+        if not known.all():
+            new = np.flatnonzero(~known)
+            found = vectors[new]
+            self._solve(_parts(profiles.take(new).matrix()), self.item_vectors_, found, Run(threads=1))
+            vectors[new] = found
+        return vectors
+
+    def score(self, profiles: Profiles, items: IntArray | None = None) -> FloatArray:
+        people, first = self._people(profiles), int(self.biases)
+        vectors = self.item_vectors_ if items is None else self.item_vectors_[items]
+        scores = people[:, first:] @ vectors[:, first:].T  # (B, C)
+        if self.biases:
+            return scores + (people[:, :1] + (vectors[:, 0] + np.float32(self.mean_)))
+        scores[:, ~(self.seen_ if items is None else self.seen_[items])] = self.mean_
+        scores[np.diff(profiles.indptr) == 0] = self.mean_
+        return scores
+
+    def rate(self, profiles: Profiles, pairs: Pairs) -> FloatArray:
+        people, known = self._people(profiles), pairs.items >= 0
+        vectors = self.item_vectors_[pairs.items]  # (N, K)
+        vectors[~known] = 0.0
+        ratings = np.float32(self._offset) + _products(people[pairs.rows], vectors, self.biases)
+        if not self.biases:
+            told = known & self.seen_[pairs.items] & (np.diff(profiles.indptr) > 0)[pairs.rows]
+            ratings[~told] = self.mean_
+        return ratings.astype(np.float32, copy=False)
+
+    def similarity(self, items: IntArray) -> FloatArray:
+        """Cosine (C, I) of the items' vectors, biases left out; -inf for items without ratings."""
+        vectors = self.item_vectors_[:, int(self.biases) :]
+        units = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), np.float32(1e-12))
+        near = units[items] @ units.T
+        near[:, ~self.seen_] = -np.inf
+        return near
+
+    def memory(self, shape: Shape) -> int:
+        return 60 * shape.events + 8 * (self.factors + 1) * (shape.users + shape.items)
+
+
+_Parts = tuple[LongArray, IntArray, FloatArray]
+
+
+def _parts(matrix: sp.csr_matrix) -> _Parts:
+    """(indptr, indices, data) of a CSR matrix in the types that kernels take."""
+    return matrix.indptr.astype(np.int64), matrix.indices.astype(np.int32), matrix.data.astype(np.float32, copy=False)
+
+
+def _read_only(array: FloatArray) -> FloatArray:
+    """The array as arrays of an opened file are, so that the kernel is compiled for one kind only."""
+    view = array.view()
+    view.flags.writeable = False
+    return view
+
+
+def _products(left: FloatArray | DoubleArray, right: FloatArray | DoubleArray, biases: bool) -> FloatArray | DoubleArray:
+    """(N,) u.v of rows, or b_u + b_i + u.v where the first columns are biases."""
+    first = int(biases)
+    dots = np.einsum("nk,nk->n", left[:, first:], right[:, first:])
+    return dots + left[:, 0] + right[:, 0] if biases else dots
