@@ -13,6 +13,7 @@ import numpy as np
 from honeyguide.arrays import AnyArray
 from honeyguide.errors import DataError
 
+LONGEST_ID = 10_000  # bytes
 SHOWN = 5  # rows named of each kind of fault
 
 
@@ -67,3 +68,23 @@ class Faults:
 def where(mask: AnyArray, before: int) -> AnyArray:
     """The numbers, from 1, of the rows that a mask over a batch picks; `before` rows came earlier."""
     return np.flatnonzero(mask) + before + 1
+
+
+def phrase(kind: str, fault: Fault) -> str:
+    """What rows with a kind of fault have, in words."""
+    what, _, role = kind.partition(" ")
+    a_role = f"{'an' if role == 'item' else 'a'} {role}"
+    if kind == "no value":
+        return f"without a {fault.example}"
+    return {
+        "no": f"without {a_role}",
+        "long": f"with {a_role} id of {fault.example} (at most {LONGEST_ID:,} are allowed)",
+        "fraction": f"with {a_role} id that is not a whole number, such as {fault.example}",
+        "mixed": f"with {a_role} id of another type, such as {fault.example}",
+        "not": f"with {fault.example!r}, which is {kind}",
+        "infinite": f"with the infinite value {fault.example!r}",
+        "outside": f"with a rating {kind}, such as {fault.example}",
+        "unreadable": f"that cannot be read ({fault.example})",
+        "encoding": f"with bytes of another encoding ({fault.example})",
+        "blank": "that are empty",
+    }[what]

@@ -11,22 +11,16 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from honeyguide.arrays import AnyArray, BoolArray, DoubleArray, FloatArray, IntArray, LongArray
+from honeyguide.arrays import AnyArray, BoolArray, FloatArray, IntArray, LongArray
+from honeyguide.data.amounts import amounts, moments, seconds
 from honeyguide.data.columns import Columns
-from honeyguide.data.dataset import NO_TIME
-from honeyguide.data.faults import Faults, where
+from honeyguide.data.faults import LONGEST_ID, Faults, where
 from honeyguide.data.tables import Table
+from honeyguide.data.vocabulary import Vocabulary
 from honeyguide.errors import DataError
 
-LONGEST_ID = 10_000  # bytes
 _MISSING = 2**32 - 1  # as int32: -1
 _INTEGER = r"^(0|-?[1-9][0-9]{0,18})$"
-_FORMATS = (
-    "%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%dT%H:%M:%S%.f%#z", "%Y-%m-%d %H:%M:%S%.f%#z", "%Y-%m-%d",
-    "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M%#z", "%Y/%m/%d %H:%M:%S", "%Y/%m/%d",
-)  # fmt: skip
-# The largest size of a time in each unit: seconds up to the year 5138, and so on.
-_UNITS = ((1e11, 1), (1e14, 1_000), (1e17, 1_000_000), (np.inf, 1_000_000_000))
 
 
 @dataclass(frozen=True)
@@ -77,9 +71,10 @@ class Encoder:
 
     def encode(self, ids: pl.Series, filled: BoolArray, before: int) -> IntArray:
         """Codes (n,) of a batch; -1 for an id that is missing or no id, noted in the faults."""
-        text = self._text(ids, before)
+        whole, odd = self._whole(ids, before)
+        text = self._text(whole, before)
         if text.null_count():
-            self._faults.add(f"no {self._role}", where(text.is_null().to_numpy() & filled, before))
+            self._faults.add(f"no {self._role}", where(text.is_null().to_numpy() & filled & ~odd, before))
         lengths = text.str.len_bytes().fill_null(0).to_numpy()
         long = lengths > LONGEST_ID
         if long.any():
@@ -103,12 +98,25 @@ class Encoder:
             self._mixed(np.zeros(0, np.int64), "")
         if self._typed:
             return Ids("string" if "string" in self._kinds else "integer", values)
-        values = values.str.strip_chars()
-        if (empty := (values == "").to_numpy()).any():
-            blank = np.isin(codes, np.flatnonzero(empty))
+        return Ids("text", self._stripped(values, codes))
+
+    def _stripped(self, values: pl.Series, codes: IntArray) -> pl.Series:
+        """Text ids without blanks around them; `codes` change in place where that makes two ids one, or none."""
+        bare = values.str.strip_chars()
+        if (bare == values).all() and not (bare == "").any():
+            return values
+        if (empty := (bare == "").to_numpy()).any():
+            blank = (codes >= 0) & empty[codes]
             self._faults.add(f"no {self._role}", where(blank, 0))
             codes[blank] = -1
-        return Ids("text", values)
+        distinct = bare.filter(bare != "").unique(maintain_order=True)
+        known = codes >= 0
+        if not known.any():
+            return distinct
+        new = Vocabulary.of(distinct)
+        place = np.argsort(new.encode(distinct))
+        codes[known] = place[new.encode(bare)][codes[known]]
+        return distinct
 
     def _text(self, ids: pl.Series, before: int) -> pl.Series:
         """A batch of ids as strings; null where missing."""
@@ -120,8 +128,6 @@ class Encoder:
             example = next((f"{value!r}" for value, odd in zip(values, fewer, strict=True) if odd), "")
             self._mixed(where(fewer, before), example)
             ids = pl.Series([None if value is None else str(value) for value in values], dtype=pl.String)
-        if ids.dtype.is_decimal() or ids.dtype.is_float():
-            ids = self._whole(ids.cast(pl.Float64), before)
         if ids.dtype.is_integer():
             self._kinds |= {"integer"} if len(ids) > ids.null_count() else set()
             if ids.dtype == pl.UInt64 and (ids.max() or 0) >= 2**63:  # type: ignore[operator]
@@ -139,13 +145,15 @@ class Encoder:
             raise DataError(f"{self._role} ids of {self._faults.source} must be integers or strings, got {ids.dtype}")
         return text
 
-    def _whole(self, ids: pl.Series, before: int) -> pl.Series:
-        """Floats that hold integers, as a column of integers with gaps does, as integers."""
-        ids = ids.fill_nan(None)
+    def _whole(self, ids: pl.Series, before: int) -> tuple[pl.Series, BoolArray]:
+        """Floats that hold integers, as a column of integers with gaps does, as integers; and which rows do not."""
+        if not (ids.dtype.is_decimal() or ids.dtype.is_float()):
+            return ids, np.zeros(len(ids), dtype=bool)
+        ids = ids.cast(pl.Float64).fill_nan(None)
         odd = ((ids != ids.round()) | (ids.abs() >= 2.0**53)).fill_null(False)
         if odd.any():
             self._faults.add(f"fraction {self._role}", where(odd.to_numpy(), before), f"{ids.filter(odd)[0]!r}")
-        return ids.set(odd, None).cast(pl.Int64)
+        return ids.set(odd, None).cast(pl.Int64), odd.to_numpy()
 
     def _mixed(self, rows: AnyArray, example: str) -> None:
         if not self._faults.lenient:
@@ -172,17 +180,17 @@ def gather(table: Table, columns: Columns, faults: Faults) -> Gathered:
         codes[0].append(users.encode(batch[columns.user], filled, row))
         codes[1].append(items.encode(batch[columns.item], filled, row))
         if columns.amount is not None:
-            values.append(_amounts(batch[columns.amount], columns.amount, filled, faults, row))
+            values.append(amounts(batch[columns.amount], columns.amount, filled, faults, row))
         if columns.time is not None:
-            moments, wrong, form = _moments(batch[columns.time], filled, faults, row)
+            moment, wrong, form = moments(batch[columns.time], filled, faults, row)
             unit = unit or form
-            times.append(moments)
+            times.append(moment)
             bad.append(wrong - 1)
         row += len(batch)
     if row == 0:
         raise DataError(f"{faults.source} has no rows; it must hold one interaction a line")
     user_codes, item_codes = _joined(codes[0]), _joined(codes[1])
-    moments_, unit = _seconds(_joined(times), unit) if times else (None, "")
+    moments_, unit = seconds(_joined(times), unit) if times else (None, "")
     return Gathered(
         user_codes, item_codes, _joined(values) if values else np.ones(row, np.float32), moments_,
         users.ids(user_codes), items.ids(item_codes), columns, unit, _joined(bad), faults,
@@ -202,95 +210,6 @@ def _filled_rows(batch: pl.DataFrame) -> BoolArray:
         return np.ones(len(batch), dtype=bool)
     filled: BoolArray = batch.select(pl.any_horizontal(pl.all().is_not_null())).to_series().to_numpy()
     return filled
-
-
-def _amounts(column: pl.Series, name: str, filled: BoolArray, faults: Faults, before: int) -> FloatArray:
-    """(n,) float32: NaN where missing or not a number; faults are noted."""
-    raw = (
-        pl.Series([None if v is None else str(v) for v in column], dtype=pl.String)
-        if column.dtype == pl.Object
-        else column
-    )
-    numbers = _numbers(raw)
-    if raw.null_count():
-        faults.add("no value", where(raw.is_null().to_numpy() & filled, before), name)
-    values: DoubleArray = numbers.fill_null(np.nan).to_numpy()
-    with np.errstate(over="ignore"):
-        small = values.astype(np.float32)
-    if np.isfinite(small).all():
-        return small
-    given = raw.is_not_null().to_numpy()
-    for kind, mask in (("not a number", np.isnan(small) & given), ("infinite", np.isinf(small))):
-        if mask.any():
-            faults.add(kind, where(mask, before), str(raw[int(np.flatnonzero(mask)[0])])[:40])
-    return small
-
-
-def _numbers(raw: pl.Series) -> pl.Series:
-    """A column as Float64; null where it is not a number."""
-    if raw.dtype == pl.String:
-        numbers = raw.cast(pl.Float64, strict=False)
-        if numbers.null_count() > raw.null_count():
-            numbers = raw.str.strip_chars().cast(pl.Float64, strict=False)
-        return numbers
-    if raw.dtype.is_numeric() or raw.dtype in (pl.Boolean, pl.Null):
-        return raw.cast(pl.Float64)
-    return pl.repeat(None, len(raw), dtype=pl.Float64, eager=True)
-
-
-def _moments(column: pl.Series, filled: BoolArray, faults: Faults, before: int) -> tuple[LongArray, AnyArray, str]:
-    """(times (n,) int64, numbers of rows whose time is none, the form): numbers keep their unit for now."""
-    if column.dtype == pl.Object:
-        column = pl.Series([None if v is None else str(v) for v in column], dtype=pl.String)
-    form = "number"
-    if column.dtype.is_temporal() and column.dtype not in (pl.Time, pl.Duration):
-        moments, form = column.cast(pl.Datetime("us")).dt.epoch("s"), "text"
-    elif column.dtype == pl.String:
-        column = column.str.strip_chars().replace("", None)
-        moments = _floor(_numbers(column))
-        if moments.null_count() * 2 > len(moments) + column.null_count():
-            moments, form = _iso(column), "text"
-    else:
-        moments = _floor(_numbers(column)) if not column.dtype.is_integer() else column.cast(pl.Int64, strict=False)
-    given = column.is_not_null() & ~(
-        column.is_nan() if column.dtype.is_float() else pl.repeat(False, len(column), eager=True)
-    )
-    wrong = (given & moments.is_null()).to_numpy()
-    rows = where(wrong, before)
-    if wrong.any():
-        faults.add("not a time", rows, str(column[int(np.flatnonzero(wrong)[0])])[:40])
-    if moments.null_count() and not given.all():
-        faults.add("no time", where(~given.to_numpy() & filled, before))
-    return moments.fill_null(NO_TIME).to_numpy().astype(np.int64), rows, form if given.any() else ""
-
-
-def _floor(numbers: pl.Series) -> pl.Series:
-    finite = numbers.is_finite() & (numbers.abs() < 2.0**63)
-    return numbers.set(~finite.fill_null(False), None).floor().cast(pl.Int64)
-
-
-def _iso(column: pl.Series) -> pl.Series:
-    """Seconds since 1970 of dates and times as ISO 8601 writes them; without a zone they are UTC."""
-    found = pl.repeat(None, len(column), dtype=pl.Int64, eager=True)
-    for pattern in _FORMATS:
-        zone = "UTC" if "z" in pattern else None
-        parsed = column.str.to_datetime(pattern, strict=False, time_unit="us", time_zone=zone).dt.epoch("s")
-        found = found.zip_with(found.is_not_null(), parsed)
-        if found.null_count() == column.null_count():
-            break
-    return found
-
-
-def _seconds(times: LongArray, form: str) -> tuple[LongArray, str]:
-    """Times in seconds, in place, and the unit they were in: the one that fits the median."""
-    known = times != NO_TIME
-    if form == "text" or not known.any():
-        return times, form
-    middle = float(np.median(np.abs(times[known][:: max(1, len(times) // 100_000)].astype(np.float64))))
-    at = next(n for n, (limit, _) in enumerate(_UNITS) if middle < limit)
-    if at:
-        np.floor_divide(times, _UNITS[at][1], out=times, where=known)
-    return times, ("s", "ms", "us", "ns")[at]
 
 
 def _integers(values: pl.Series) -> pl.Series:

@@ -16,10 +16,11 @@ import polars as pl
 from honeyguide.arrays import AnyArray, IntArray
 from honeyguide.data.columns import Columns, recognise
 from honeyguide.data.dataset import Dataset, Positive, Schema
-from honeyguide.data.faults import Fault, Faults, where
-from honeyguide.data.gather import LONGEST_ID, Gathered, Ids, gather
+from honeyguide.data.faults import Fault, Faults, phrase
+from honeyguide.data.gather import Gathered, Ids, gather
 from honeyguide.data.items import align, read_items
 from honeyguide.data.tables import Table, open_table
+from honeyguide.data.usable import usable_rows
 from honeyguide.data.vocabulary import Vocabulary
 from honeyguide.errors import DataError, HoneyguideWarning, ParameterError
 
@@ -106,7 +107,7 @@ def from_table(
     known = read_items(items) if items is not None else None
     faults = Faults(table.name, is_file=table.is_file, lenient=invalid == "drop")
     found = gather(table, columns, faults)
-    keep = _usable(found, scale)
+    keep = usable_rows(found, scale)
     if faults.kinds.keys() - {"blank", "no time"}:
         _refuse_or_warn(found, int(len(keep) - keep.sum() - faults.count(["blank"])), invalid)
     if not keep.all():
@@ -114,19 +115,6 @@ def from_table(
     if not len(found.users):
         raise DataError(f"{table.name} has no row that can be used; {faults.advice} says why")
     return _dataset(found, known, rule, scale, table.frame, name)
-
-
-def _usable(found: Gathered, scale: tuple[float, float] | None) -> AnyArray:
-    """(N,) which rows have a user, an item, a finite value within the scale, and no time that is none."""
-    keep = (found.users >= 0) & (found.items >= 0) & np.isfinite(found.values)
-    keep[found.bad_times] = False
-    if scale is not None:
-        with np.errstate(invalid="ignore"):
-            outside = (found.values < np.float32(scale[0])) | (found.values > np.float32(scale[1]))
-        example = f"{found.values[outside][0]:g}" if outside.any() else ""
-        found.faults.add("outside the scale", where(outside, 0), example)
-        keep &= ~outside
-    return keep
 
 
 def _refuse_or_warn(found: Gathered, dropped: int, invalid: str) -> None:
@@ -147,25 +135,6 @@ def _refuse_or_warn(found: Gathered, dropped: int, invalid: str) -> None:
 
 def _urgency(entry: tuple[str, Fault]) -> int:
     return entry[1].rows[0] if entry[1].rows else 0
-
-
-def phrase(kind: str, fault: Fault) -> str:
-    """What rows with a kind of fault have, in words."""
-    what, _, role = kind.partition(" ")
-    if kind == "no value":
-        return f"without a {fault.example}"
-    return {
-        "no": f"without {'an' if role == 'item' else 'a'} {role}",
-        "long": f"with a {role} id of {fault.example} (at most {LONGEST_ID:,} are allowed)",
-        "fraction": f"with a {role} id that is not a whole number, such as {fault.example}",
-        "mixed": f"with a {role} id of another type, such as {fault.example}",
-        "not": f"with {fault.example!r}, which is {kind}",
-        "infinite": f"with the infinite value {fault.example!r}",
-        "outside": f"with a rating {kind}, such as {fault.example}",
-        "unreadable": f"that cannot be read ({fault.example})",
-        "encoding": f"with bytes of another encoding ({fault.example})",
-        "blank": "with nothing in them",
-    }[what]
 
 
 def _kept(found: Gathered, keep: AnyArray) -> Gathered:

@@ -14,7 +14,7 @@ from honeyguide.data.sources._sequences import read_sequences
 FILES = Files(
     "amazon-beauty",
     "amazon-beauty",
-    "https://github.com/RUCAIBox/CIKM2020-S3Rec",
+    "https://github.com/aHuiWang/CIKM2020-S3Rec",
     {
         "Beauty.txt": "226cce9c3105299ca0db9615d7d3fb32b3175e90da43100ae352599f0f0107b8",
         "Beauty_item2attributes.json": "129e40f67486f6877eff0f5318cfa8530ee8ac23d8b0d1de04e1bb7a2ba0b2d4",

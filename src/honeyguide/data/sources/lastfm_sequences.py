@@ -14,7 +14,7 @@ from honeyguide.data.sources._sequences import read_sequences
 FILES = Files(
     "lastfm-sequences",
     "lastfm-sequences",
-    "https://github.com/RUCAIBox/CIKM2020-S3Rec",
+    "https://github.com/aHuiWang/CIKM2020-S3Rec",
     {
         "LastFM.txt": "9ded486adb5b0fe9dc761950afa0a9a05e93ff018992e0c52bf11afec529f802",
         "LastFM_item2attributes.json": "a4ccd678dc9ff6d43fe5073f491db5c9b02eb98dfa4f8c0382913a784be217ef",
