@@ -98,5 +98,10 @@ def test_import_is_light() -> None:
 def test_every_public_name_is_there() -> None:
     for name in honeyguide.__all__:
         assert getattr(honeyguide, name) is not None
+    import honeyguide.split
+    import honeyguide.tune  # a module of a public name does not hide it
+
+    assert callable(honeyguide.split)
+    assert callable(honeyguide.tune)
     with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
         honeyguide.nothing  # noqa: B018

@@ -5,19 +5,35 @@ Every public name is imported when first used, so that `import honeyguide` itsel
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from honeyguide import models as models
+    from honeyguide.data.check import check as check
     from honeyguide.data.read import read as read
+    from honeyguide.data.sources import load as load
+    from honeyguide.evaluate import early_stopping as early_stopping
+    from honeyguide.evaluate import evaluate as evaluate
     from honeyguide.models.base import Recommender as Recommender
     from honeyguide.models.stored import open_model as open  # noqa: F401
     from honeyguide.run import Run as Run
+    from honeyguide.split import k_fold as k_fold
+    from honeyguide.split import split as split
+    from honeyguide.tune import tune as tune
 
 _PUBLIC = {
+    "check": "honeyguide.data.check:check",
+    "early_stopping": "honeyguide.evaluate:early_stopping",
+    "evaluate": "honeyguide.evaluate:evaluate",
+    "k_fold": "honeyguide.split:k_fold",
+    "load": "honeyguide.data.sources:load",
+    "split": "honeyguide.split:split",
+    "tune": "honeyguide.tune:tune",
     "Run": "honeyguide.run:Run",
     "Recommender": "honeyguide.models.base:Recommender",
     "models": "honeyguide.models:",
@@ -44,3 +60,16 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted(__all__)
+
+
+class _Package(ModuleType):
+    """`hg.split` is the function and not the module of that name, in whatever order the two are imported.
+
+    The import system sets a module as an attribute of its package; a property stands before attributes.
+    """
+
+
+for _name, _place in _PUBLIC.items():
+    if _place == f"honeyguide.{_name}:{_name}":
+        setattr(_Package, _name, property(lambda _, name=_name: __getattr__(name), lambda _, module: None))
+sys.modules[__name__].__class__ = _Package

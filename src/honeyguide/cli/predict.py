@@ -1,0 +1,52 @@
+"""honeyguide predict: ratings, where the model gives them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from honeyguide.cli.options import ModelFile, open_model
+from honeyguide.cli.output import Json, emit, say, show_table, with_titles
+
+
+def command(
+    model: ModelFile,
+    user: Annotated[str | None, typer.Option(help="Someone of the training data, or anyone.")] = None,
+    history: Annotated[
+        list[str] | None,
+        typer.Option(metavar="ITEM[=VALUE]", help="What someone new has: an id or a title; may be repeated."),
+    ] = None,
+    item: Annotated[list[str] | None, typer.Option(help="An id or a title; may be repeated.")] = None,
+    pairs: Annotated[Path | None, typer.Option(help="A file with a column of people and one of items.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Write to a .parquet, .csv or .jsonl file.")] = None,
+    json: Json = False,
+) -> None:
+    """Print or write the rating that each person would give each item, clipped to the scale."""
+    from honeyguide import service
+    from honeyguide.errors import ParameterError
+    from honeyguide.files import whole
+
+    if (pairs is None) == (item is None) or (pairs is None and (user is None) == (history is None)):
+        raise ParameterError("give --pairs FILE, or --item with one of --user or --history")
+    if out is not None:
+        service.check_out(out)
+    opened = open_model(model)
+    schema = opened.schema_
+    if pairs is not None:
+        table = opened.predict(service.read_pairs(pairs, schema))
+    elif history is not None:
+        wanted = service.items_of(schema, item or [])
+        table = opened.predict(wanted, history=service.history_of(schema, history)).drop("user")
+    else:
+        (person,) = service.users_of(schema, [user or ""])
+        table = opened.predict([(person, wanted) for wanted in service.items_of(schema, item or [])])
+    if out is not None:
+        with whole(out) as temporary:
+            service.write_table(table.lazy(), temporary, out.suffix)
+        say(f"{out}: {len(table):,} rows")
+    elif json:
+        emit(table.to_dicts())
+    else:
+        show_table(with_titles(table, schema))

@@ -1,0 +1,62 @@
+"""honeyguide recommend: the list of one person, of someone new, or of everybody."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from honeyguide.cli.options import How, Length, ModelFile, open_model, takes
+from honeyguide.cli.output import Json, emit, say, show_table, with_titles
+
+
+@takes(How)
+def command(
+    model: ModelFile,
+    how: How,
+    user: Annotated[list[str] | None, typer.Option(help="Someone of the training data; may be repeated.")] = None,
+    history: Annotated[
+        list[str] | None,
+        typer.Option(metavar="ITEM[=VALUE]", help="What someone new has: an id or a title; may be repeated."),
+    ] = None,
+    all_: Annotated[bool, typer.Option("--all", help="Everybody of the training data; needs --out.")] = False,
+    k: Length = 10,
+    exclude: Annotated[list[str] | None, typer.Option(metavar="ITEM", help="Never recommend it.")] = None,
+    seen: Annotated[bool, typer.Option(help="Also what the person has already.")] = False,
+    out: Annotated[Path | None, typer.Option(help="Write to a .parquet, .csv or .jsonl file.")] = None,
+    json: Json = False,
+) -> None:
+    """Print or write ranked lists."""
+    import polars as pl
+
+    from honeyguide import service
+    from honeyguide.errors import ParameterError
+    from honeyguide.files import whole
+
+    if sum(map(bool, (user, history, all_))) != 1:
+        raise ParameterError("give one of --user, --history (for someone new) or --all")
+    if all_ and out is None:
+        raise ParameterError("--all needs --out with a .parquet, .csv or .jsonl file")
+    if out is not None:
+        service.check_out(out)
+    opened, run = open_model(model), how.run()
+    if all_ and out is not None:
+        rows = service.write_lists(opened, out, k=k, run=run)
+        say(f"{out}: {rows:,} rows")
+        return
+    schema = opened.schema_
+    people = service.users_of(schema, user) if user else None
+    past = None if people is not None else service.history_of(schema, history or [])
+    banned = service.items_of(schema, exclude) if exclude else None
+    table: pl.DataFrame = opened.recommend(people, history=past, k=k, exclude=banned, seen=seen, run=run)
+    if out is not None:
+        with whole(out) as temporary:
+            service.write_table(table.lazy(), temporary, out.suffix)
+        say(f"{out}: {len(table):,} rows")
+        return
+    shown = with_titles(table, schema)
+    if json:
+        emit(shown.to_dicts())
+    else:
+        show_table(shown if people is not None and len(people) > 1 else shown.drop("user"))
