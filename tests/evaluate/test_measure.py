@@ -14,6 +14,7 @@ from sklearn.metrics import mean_absolute_error, root_mean_squared_error
 from honeyguide.data.dataset import Dataset
 from honeyguide.errors import DataError, NotFittedError, ParameterError
 from honeyguide.evaluate import Evaluation, evaluate
+from honeyguide.evaluate.exam import exam
 from honeyguide.models.baseline.popular import Popular
 from honeyguide.run import Run
 from honeyguide.split import split
@@ -23,9 +24,9 @@ def value(evaluation: Evaluation, model: str, metric: str, group: str = "all") -
     return evaluation.rows.filter(group=group, model=model, metric=metric).row(0, named=True)
 
 
-def loop(train: Dataset, test: Dataset, plan: np.ndarray, k: int) -> tuple[list[float], list[float]]:
-    """ndcg and recall of each person with a relevant item, in plain Python."""
-    gains, recalls = [], []
+def loop(train: Dataset, test: Dataset, plan: np.ndarray, k: int) -> tuple[list[float], list[float], list[int]]:
+    """ndcg and recall of each person with a relevant item, and who that is, in plain Python."""
+    gains, recalls, who = [], [], []
     for person in range(train.n_users):
         have = set(train.items[train.users == person].tolist())
         last: dict[int, tuple[int, float]] = {}
@@ -41,18 +42,22 @@ def loop(train: Dataset, test: Dataset, plan: np.ndarray, k: int) -> tuple[list[
         ideal = sum(1 / math.log2(place + 1) for place in range(1, min(k, len(relevant)) + 1))
         gains.append(sum(1 / math.log2(place + 1) for place in places) / ideal)
         recalls.append(len(places) / len(relevant))
-    return gains, recalls
+        who.append(person)
+    return gains, recalls, who
 
 
 @pytest.mark.parametrize("k", [1, 5, 40])
 def test_rankings_equal_a_plain_loop(k: int) -> None:
-    train, test = split(ratings(0), "random", test=0.3)
+    train, test = split(ratings(0, 150), "random", test=0.3)
     plan = np.round(np.random.default_rng(1).random((20, 30)), 1)  # many ties
     evaluation = evaluate({"planted": Planted().planning(plan).fit(train)}, train, test, k=k, resamples=0)
-    gains, recalls = loop(train, test, plan.astype(np.float32), k)
+    gains, recalls, who = loop(train, test, plan.astype(np.float32), k)
     assert value(evaluation, "planted", f"ndcg@{k}")["value"] == pytest.approx(np.mean(gains))
     assert value(evaluation, "planted", f"recall@{k}")["value"] == pytest.approx(np.mean(recalls))
-    assert value(evaluation, "planted", f"ndcg@{k}")["people"] == len(gains)
+    assert value(evaluation, "planted", f"ndcg@{k}")["people"] == len(gains) < 20
+    people = evaluation.people(f"ndcg@{k}")
+    assert people["user"].to_list() == [f"p{person:02}" for person in who]
+    np.testing.assert_allclose(people["value"], gains)
     assert evaluation.counts.without_relevant == len(np.unique(test.users)) - len(gains)
 
 
@@ -129,6 +134,12 @@ def test_a_history_takes_the_place_of_training_events() -> None:
     evaluation = evaluate([Popular().fit(train)], train, test, history=history)
     assert evaluation.counts.warm_people == 1
     assert evaluation.counts.cold_people == 0
+    paper = exam(train, test, history=history)
+    row = int(np.flatnonzero(paper.users == someone)[0])
+    assert paper.profiles.known[row] == -1
+    assert sorted(paper.profiles.take([row]).items.tolist()) == sorted(history.items.tolist())
+    others = paper.profiles.known >= 0
+    assert int(np.diff(paper.profiles.indptr)[others].sum()) == int(np.isin(train.users, paper.users[others]).sum())
 
 
 def test_groups_of_people_and_items_add_up_to_all() -> None:
