@@ -198,7 +198,7 @@ def _cut(block: bytes, quoted: bool) -> int:
             return at
         before = block.rfind(b"\n", 0, at - 1) + 1
         if not before:
-            break
+            return 0 if len(block) < _LONGEST else end
         even = even == (block.count(b'"', before, at) % 2 == 0)
         at = before
     return end

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from honeyguide.arrays import BoolArray, FloatArray, IntArray, LongArray
+from honeyguide.arrays import BoolArray, DoubleArray, FloatArray, IntArray, LongArray
 from honeyguide.data.dataset import NO_TIME
 from honeyguide.data.faults import SHOWN
 from honeyguide.data.gather import Gathered
@@ -60,8 +60,6 @@ def _missing_times(found: Gathered) -> Iterator[Finding]:
 
 def _leak(values: FloatArray, gone: BoolArray) -> str | None:
     """How the missing of a time depends on the value, in words; None where it may be chance (chi-square)."""
-    from scipy.special import chdtrc
-
     finite = np.isfinite(values)
     values, gone = values[finite], gone[finite]
     if not len(values):
@@ -74,11 +72,9 @@ def _leak(values: FloatArray, gone: BoolArray) -> str | None:
     missing = np.bincount(group[gone], minlength=len(distinct)).astype(np.float64)
     held = total > 0
     distinct, total, missing = distinct[held], total[held], missing[held]
-    expected = total * missing.sum() / total.sum()
     if len(distinct) < 2 or missing.sum() in (0, total.sum()):
         return None
-    statistic = float((((missing - expected) ** 2) / expected + ((missing - expected) ** 2) / (total - expected)).sum())
-    chance = float(chdtrc(len(distinct) - 1, statistic))
+    statistic, chance = chi_square(total, missing)
     share = missing / total
     enough = total >= 20
     if chance > _SIGNIFICANT or not enough.any() or np.ptp(share[enough]) < 0.05:
@@ -88,6 +84,15 @@ def _leak(values: FloatArray, gone: BoolArray) -> str | None:
         f"it is missing for {share[high]:.0%} of the rows with value {distinct[high]:g} and for {share[low]:.0%} of "
         f"those with {distinct[low]:g} (chi-square {statistic:,.0f}, p {chance:.1g})"
     )
+
+
+def chi_square(total: DoubleArray, missing: DoubleArray) -> tuple[float, float]:
+    """(statistic, p) of a table of G groups by missing or not: is the share of missing the same in all groups?"""
+    from scipy.special import chdtrc
+
+    expected = total * missing.sum() / total.sum()
+    statistic = float((((missing - expected) ** 2) / expected + ((missing - expected) ** 2) / (total - expected)).sum())
+    return statistic, float(chdtrc(len(total) - 1, statistic))
 
 
 def _times(events: Events, now: float) -> Iterator[Finding]:
@@ -119,22 +124,11 @@ def _bursts(events: Events) -> Iterator[Finding]:
     known = events.times != NO_TIME
     if not (events.times[known] % _DAY).any():
         return
-    rows = np.flatnonzero(known)
-    order = rows[np.lexsort((events.times[rows], events.users[rows]))]
-    users, times = events.users[order], events.times[order]
-    if len(order) < _BURST:
+    mask = in_burst(events.users, events.times)
+    if not mask.any():
         return
-    first, last = slice(0, len(order) - _BURST + 1), slice(_BURST - 1, None)
-    starts = np.flatnonzero((users[first] == users[last]) & (times[last] - times[first] <= _WINDOW))
-    if not len(starts):
-        return
-    change = np.zeros(len(order) + 1, dtype=np.int64)
-    np.add.at(change, starts, 1)
-    np.add.at(change, starts + _BURST, -1)
-    mask = np.zeros(len(events.rows), dtype=bool)
-    mask[order[np.cumsum(change[:-1]) > 0]] = True
     people = len(np.unique(events.users[mask]))
-    most = _most_in_window(users, times)
+    most = _most_in_window(events.users[mask], events.times[mask])
     whose = "one user" if people == 1 else f"{people:,} users"
     message = (
         f"of {whose} with {_BURST} or more events within a minute (up to {most:,}), which no person has one by one"
@@ -146,9 +140,25 @@ def _bursts(events: Events) -> Iterator[Finding]:
     yield from events.find("burst", "warning", mask, message, remedy)
 
 
+def in_burst(users: IntArray, times: LongArray, *, least: int = _BURST, window: int = _WINDOW) -> BoolArray:
+    """(N,) the events that are among `least` or more of one person within `window` seconds."""
+    rows = np.flatnonzero(times != NO_TIME)
+    order = rows[np.lexsort((times[rows], users[rows]))]
+    ahead = min(least - 1, len(order))
+    people, moments = users[order], times[order]
+    first, last = slice(0, len(order) - ahead), slice(ahead, None)
+    starts = np.flatnonzero((people[first] == people[last]) & (moments[last] - moments[first] <= window))
+    change = np.zeros(len(order) + least, dtype=np.int64)
+    np.add.at(change, starts, 1)
+    np.add.at(change, starts + least, -1)
+    mask = np.zeros(len(users), dtype=bool)
+    mask[order[np.cumsum(change)[: len(order)] > 0]] = True
+    return mask
+
+
 def _most_in_window(users: IntArray, times: LongArray) -> int:
-    """The most events that one person has within a minute; rows sorted by person and time."""
+    """The most events that one person has within a minute."""
     span = int(times.max() - times.min()) + _WINDOW + 1
-    moments = users.astype(np.float64) * span + (times - times.min())
+    moments = np.sort(users.astype(np.float64) * span + (times - times.min()))
     ends = np.searchsorted(moments, moments + _WINDOW, side="right")
     return int((ends - np.arange(len(moments))).max())

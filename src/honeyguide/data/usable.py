@@ -22,8 +22,8 @@ def usable_rows(found: Gathered, scale: tuple[float, float] | None) -> AnyArray:
     keep = (found.users >= 0) & (found.items >= 0) & np.isfinite(found.values)
     keep[found.bad_times] = False
     if scale is not None:
-        with np.errstate(invalid="ignore"):
-            outside = (found.values < np.float32(scale[0])) | (found.values > np.float32(scale[1]))
+        outside = (found.values < np.float32(scale[0])) | (found.values > np.float32(scale[1]))
+        outside &= np.isfinite(found.values)
         example = f"{found.values[outside][0]:g}" if outside.any() else ""
         found.faults.add("outside the scale", where(outside, 0), example)
         keep &= ~outside

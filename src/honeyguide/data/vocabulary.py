@@ -52,6 +52,8 @@ class Vocabulary:
         """The ids of codes (n,), as an Int64 or String series."""
         if self.kind == "integer":
             return pl.Series(np.asarray(self.ids)[codes], dtype=pl.Int64)
+        if len(codes) > len(self):
+            return self.series().gather(codes)
         return pl.Series([self._string(int(code)) for code in codes], dtype=pl.String)
 
     def series(self) -> pl.Series:
@@ -106,7 +108,7 @@ class Vocabulary:
 
     @cached_property
     def _sorted(self) -> LongArray:
-        return np.asarray(self.ids)[self.order]
+        return np.asarray(self.ids, dtype=np.int64)[self.order]
 
     def _find_integers(self, wanted: AnyArray) -> IntArray:
         at = np.minimum(np.searchsorted(self._sorted, wanted), len(self) - 1)
