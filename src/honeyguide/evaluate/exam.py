@@ -54,6 +54,11 @@ class Exam:
         return np.searchsorted(self.users, self.test.users).astype(np.int32)
 
     @cached_property
+    def tested_items(self) -> LongArray:
+        """Codes of the items with test events."""
+        return np.flatnonzero(np.bincount(self.test.items))
+
+    @cached_property
     def popularity(self) -> Popularity:
         """How many people have each item in training."""
         matrix = self.train.matrix()
@@ -104,7 +109,7 @@ def exam(train: Dataset, test: Dataset, *, history: Dataset | None = None) -> Ex
             raise ParameterError(f"train and {name} must share their ids: take both from one split, or one reading.")
     if not len(test):
         raise DataError("the test part holds no events: nothing can be measured on it.")
-    users = np.unique(test.users)
+    users = np.flatnonzero(np.bincount(test.users)).astype(np.int32)
     profiles = _profiles(train, history, users)
     positives = test.profiles(users).positives()  # (P, I)
     relevant = _without(positives, profiles)
@@ -136,7 +141,9 @@ def _without(positives: sp.csr_matrix, profiles: Profiles) -> sp.csr_matrix:
     """The positives (P, I) whose item is not in the person's profile."""
     rows = np.repeat(np.arange(len(profiles)), np.diff(positives.indptr))
     items = np.int64(positives.shape[1])
-    fresh = ~np.isin(rows * items + positives.indices, profiles.rows.astype(np.int64) * items + profiles.items)
+    seen = np.append(np.sort(profiles.rows.astype(np.int64) * items + profiles.items), -1)  # (E + 1,)
+    asked = rows * items + positives.indices  # (N,)
+    fresh = seen[np.searchsorted(seen[:-1], asked)] != asked
     return _csr(rows[fresh], positives.indices[fresh], positives.shape)
 
 

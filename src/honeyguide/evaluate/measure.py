@@ -96,7 +96,7 @@ class _Answers:
         people = {name: mask for name, mask in paper.people_groups().items() if mask.any()}
         if len(people) > 1:
             found |= {name: {m.name: whole[m.name].of(mask) for m in apart} for name, mask in people.items()}
-        tested = np.unique(paper.test.items)
+        tested = paper.tested_items
         if not trained[tested].all() and trained[tested].any():
             for name, mask in (("known items", trained), ("cold items", ~trained)):
                 found[name] = {m.name: mark(m, paper, self.lists, self.ratings, items=mask) for m in apart}
@@ -180,7 +180,7 @@ def _metrics(names: Sequence[str] | None, k: int, *, rated: bool) -> tuple[Metri
 
 def _counts(paper: Exam) -> Counts:
     groups: dict[str, AnyArray] = dict(paper.people_groups())
-    tested = np.unique(paper.test.items)
+    tested = paper.tested_items
     cold_items = ~paper.trained_items
     return Counts(
         events=len(paper.test), people=len(paper), without_relevant=len(paper) - len(paper.asked),

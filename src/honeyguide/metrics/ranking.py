@@ -14,7 +14,7 @@
     hit_rate        1 if c > 0, else 0
 
 A person with R = 0 gets NaN. Sources: Järvelin and Kekäläinen 2002, doi:10.1145/582415.582418 (ndcg, binary gains);
-Manning et al. 2008, ISBN 9780521865715, chapter 8 (the others). Time O(B k + nnz); memory O(B k) and 16 MB.
+Manning et al. 2008, ISBN 9780521865715, chapter 8 (the others). Time O(B k + nnz); memory O(B k) and 4 MB.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ import scipy.sparse as sp
 from honeyguide.arrays import BoolArray, DoubleArray, IntArray, LongArray
 from honeyguide.errors import ParameterError
 
-_FLAGS = 1 << 24  # bytes of the bitmap that looks items up
+_FLAGS = 1 << 22  # bytes of the bitmap that looks items up
 
 
 def ndcg(lists: IntArray, relevant: sp.csr_matrix, *, k: int) -> DoubleArray:

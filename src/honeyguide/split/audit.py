@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from honeyguide.arrays import BoolArray, LongArray
+from honeyguide.arrays import BoolArray, IntArray, LongArray
 from honeyguide.data.dataset import NO_TIME, Dataset
 
 
@@ -87,18 +87,18 @@ def audit(kind: str, parts: Mapping[str, Dataset]) -> Audit:
 
 
 def _size(part: Dataset, total: int) -> Size:
-    return Size(len(part), len(part) / total, len(np.unique(part.users)), len(np.unique(part.items)))
+    users, items = (np.bincount(codes) for codes in (part.users, part.items))
+    return Size(len(part), len(part) / total, int(np.count_nonzero(users)), int(np.count_nonzero(items)))
 
 
 def _leaks(train: Dataset, held: Dataset) -> Leaks:
-    pairs, held_pairs = _pairs(train), _pairs(held)
-    both = np.isin(held_pairs, pairs)
+    both = _both(_pairs(train), _pairs(held))
     by_person, by_all = _future(train, held)
     return Leaks(
-        pairs_on_both_sides=len(np.unique(held_pairs[both])), events_on_both_sides=int(both.sum()),
+        pairs_on_both_sides=int(np.count_nonzero(np.diff(both)) + (len(both) > 0)), events_on_both_sides=len(both),
         future_of_person=by_person, future_of_all=by_all,
-        users_only_here=len(np.setdiff1d(held.users, train.users)),
-        items_only_here=len(np.setdiff1d(held.items, train.items)),
+        users_only_here=_only(held.users, train.users, train.n_users),
+        items_only_here=_only(held.items, train.items, train.n_items),
     )  # fmt: skip
 
 
@@ -111,6 +111,20 @@ def _future(train: Dataset, held: Dataset) -> tuple[int | None, int | None]:
     np.minimum.at(first, held.users[known], held.times[known])
     earliest = first.min(initial=np.iinfo(np.int64).max)
     return int((train.times > first[train.users]).sum()), int((train.times > earliest).sum())
+
+
+def _only(codes: IntArray, others: IntArray, number: int) -> int:
+    """How many of `number` codes are among the codes and not among the others."""
+    here, there = (np.bincount(each, minlength=number) > 0 for each in (codes, others))
+    return int(np.count_nonzero(here & ~there))
+
+
+def _both(train: LongArray, held: LongArray) -> LongArray:
+    """The sorted held pairs that are among the training ones."""
+    train, held = np.sort(train), np.sort(held)  # sorting twice is far quicker than np.isin's hashing
+    at = np.minimum(np.searchsorted(train, held), len(train) - 1)
+    both: LongArray = held[train[at] == held]
+    return both
 
 
 def _pairs(data: Dataset) -> LongArray:
