@@ -13,6 +13,7 @@ from planted import Planted, PlantedRatings, ratings
 from honeyguide.data.dataset import Dataset
 from honeyguide.errors import DataError, ParameterError
 from honeyguide.evaluate import EarlyStopping, early_stopping, evaluate
+from honeyguide.models.factorization.mf import Mf
 from honeyguide.run import Run
 from honeyguide.split import split
 
@@ -136,3 +137,15 @@ def test_progress_and_threads_are_the_runs() -> None:
         watch(model, 1)
         values.append(watch.best)
     assert values[0] == values[1]
+
+
+def test_a_fit_that_is_stopped_equals_a_fit_of_its_best_epochs() -> None:
+    train, validation = split(ratings(4, 600, people=40), "random")
+    watch = early_stopping(train, validation, metric="rmse", patience=2)
+    stopped = Mf(factors=8, reg=0.001, epochs=12).fit(
+        train, run=Run(seed=1), watch=watch
+    )  # hardly any reg: it overfits
+    assert 1 <= watch.best_epoch < len(watch.history) < 12
+    plain = Mf(factors=8, reg=0.001, epochs=watch.best_epoch).fit(train, run=Run(seed=1))
+    one, other = (model.predict(validation)["prediction"].to_numpy() for model in (stopped, plain))
+    np.testing.assert_allclose(one, other, rtol=1e-6)
