@@ -19,8 +19,9 @@ def deliver(table: pl.DataFrame, kind: str) -> Any:
     """The Polars table as a data frame of the library `kind`."""
     if kind == "polars":
         return table
-    columns = {name: table[name] if kind == "polars" else table[name].to_list() for name in table.columns}
+    columns = {name: table[name].to_list() for name in table.columns}
+    backend: Any = kind
     try:
-        return nw.from_dict(columns, backend=kind).to_native()
+        return nw.from_dict(columns, backend=backend).to_native()
     except ModuleNotFoundError:
         raise MissingPackageError(kind, "all", f"a {kind} data frame") from None

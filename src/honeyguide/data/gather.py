@@ -123,8 +123,8 @@ class Encoder:
         if ids.dtype == pl.Object:
             values = ids.to_list()
             strings = [isinstance(value, str) for value in values]
-            fewer = np.array(strings) if sum(strings) * 2 <= len(values) else ~np.array(strings)
-            fewer &= np.array([value is not None for value in values])
+            held = np.array([value is not None for value in values])
+            fewer = held & (np.array(strings) if sum(strings) * 2 <= held.sum() else ~np.array(strings))
             example = next((f"{value!r}" for value, odd in zip(values, fewer, strict=True) if odd), "")
             self._mixed(where(fewer, before), example)
             ids = pl.Series([None if value is None else str(value) for value in values], dtype=pl.String)

@@ -1,0 +1,142 @@
+"""Known data sets: the packaged one whole, the others where HONEYGUIDE_DATA has them, and what an absent one says."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from honeyguide.data import sources
+from honeyguide.data.sources import _files, load, movielens_100k, movielens_small
+from honeyguide.errors import DataError, LicenceNotice, ParameterError
+
+
+@pytest.fixture(autouse=True)
+def _quiet() -> None:
+    warnings.simplefilter("ignore", LicenceNotice)
+
+
+def test_the_packaged_files_are_the_published_ones() -> None:
+    for name, digest in [
+        ("ratings.csv.gz", "b4239649fbf90ebf405c56c3ae1d929d9e7c86fc1a3a80cbef1c884df593ef73"),
+        ("movies.csv.gz", "cd70037017534ad5ef111eb6b54b407096ceae835b7571d900d6754e22806b46"),
+    ]:
+        packed = (movielens_small.FOLDER / name).read_bytes()
+        assert hashlib.sha256(gzip.decompress(packed)).hexdigest() == digest
+        assert packed[4:8] == b"\0\0\0\0"  # no time of packing: the same bytes whoever packs them
+    licence = (movielens_small.FOLDER / "LICENSE.txt").read_text(encoding="utf-8")
+    assert "NOT be used for commercial" in licence
+    assert "https://doi.org/10.1145/2827872" in licence
+
+
+def test_movielens_small() -> None:
+    data = load("MovieLens_small", positive=">=4")
+    assert (len(data), data.n_users, data.n_items) == (100_004, 671, 9_066)
+    assert data.schema.scale == (0.5, 5.0)
+    assert data.schema.item_table.columns == ["title", "year", "genres"]
+    assert data.schema.positive.rule == ">=4"
+    assert data.schema.titles(data.schema.items.encode([318, 1])) == ["Shawshank Redemption, The", "Toy Story"]
+
+
+def test_the_licence_is_told_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_files, "_told", set())
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        load("movielens-small")
+        load("movielens-small")
+    assert [str(w.message) for w in caught if w.category is LicenceNotice] == [
+        "The MovieLens ratings in the package are for non-commercial use: movielens_small/LICENSE.txt"
+    ]
+
+
+def test_an_unknown_name_lists_the_known() -> None:
+    with pytest.raises(DataError) as caught:
+        load("nope")
+    assert str(caught.value) == (
+        "there is no data set 'nope'; known are amazon-beauty, amazon-musical-instruments, lastfm, lastfm-sequences, "
+        "movielens-100k, movielens-1m, movielens-1m-positives, movielens-latest-small, movielens-small, online-retail; "
+        "other files are for read()"
+    )
+
+
+def test_an_absent_set_says_where_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("HONEYGUIDE_DATA", raising=False)
+    for folder, where in [
+        (None, "and neither folder= nor HONEYGUIDE_DATA names a folder"),
+        (tmp_path, f"not in {tmp_path}"),
+    ]:
+        with pytest.raises(DataError) as caught:
+            load("movielens-100k", folder=folder)
+        assert str(caught.value) == (
+            f"movielens-100k needs u.data, u.item, {where}; get the set from "
+            "https://grouplens.org/datasets/movielens/100k/, put it in a folder ml-100k, and set HONEYGUIDE_DATA "
+            "(or folder=) to the folder around it"
+        )
+
+
+def test_another_file_of_that_name_is_refused(tmp_path: Path) -> None:
+    for name in ("u.data", "u.item"):
+        (tmp_path / name).write_text("1\t2\t3\t4\n")
+    with pytest.raises(
+        DataError,
+        match=r"u\.data is not the file that movielens-100k is known by: its SHA-256 "
+        "must be 06416e",
+    ):
+        load("movielens-100k", folder=tmp_path)
+
+
+@pytest.mark.data
+@pytest.mark.parametrize(
+    ("name", "shape"),
+    [
+        ("amazon-beauty", (198_502, 22_363, 12_101)),
+        ("amazon-musical-instruments", (10_261, 1_429, 900)),
+        ("lastfm", (92_834, 1_892, 17_632)),
+        ("lastfm-sequences", (52_551, 1_090, 3_646)),
+        ("movielens-100k", (100_000, 943, 1_682)),
+        ("movielens-1m", (1_000_209, 6_040, 3_883)),
+        ("movielens-1m-positives", (575_281, 6_038, 3_883)),
+        ("movielens-latest-small", (100_836, 610, 9_742)),
+        ("online-retail", (397_924, 4_339, 3_877)),
+    ],
+)
+def test_counts_of_the_other_sets(name: str, shape: tuple[int, int, int], real_data: Path) -> None:
+    data = load(name, folder=real_data)
+    assert (len(data), data.n_users, data.n_items) == shape
+    assert (data.values > 0).all()
+
+
+@pytest.mark.data
+def test_titles_of_sets_in_latin_1(real_data: Path) -> None:
+    small, million = load("movielens-100k", folder=real_data), load("movielens-1m", folder=real_data)
+    assert small.schema.titles(small.schema.items.encode([1, 50])) == ["Toy Story (1995)", "Star Wars (1977)"]
+    assert million.schema.titles(million.schema.items.encode([73])) == ["Misérables, Les (1995)"]
+    lastfm = load("lastfm", folder=real_data)
+    assert lastfm.schema.titles(lastfm.schema.items.encode([51])) == ["Duran Duran"]
+
+
+@pytest.mark.data
+def test_folds_of_movielens_100k(real_data: Path) -> None:
+    whole = load("movielens-100k", folder=real_data)
+    held_out = []
+    for number in range(1, 6):
+        train, test = movielens_100k.fold(number, folder=real_data)
+        assert train.schema is test.schema
+        assert (len(train), len(test)) == (80_000, 20_000)
+        assert (train.n_users, train.n_items) == (943, 1_682)
+        held_out.append(test.users.astype(np.int64) * 1_682 + test.items)
+    everything = np.sort(whole.users.astype(np.int64) * 1_682 + whole.items)
+    np.testing.assert_array_equal(np.sort(np.concatenate(held_out)), everything)  # the five tests are the set, once
+    _, ten_each = movielens_100k.fold("ua", folder=real_data)
+    assert set(np.bincount(ten_each.users)) == {10}
+    with pytest.raises(ParameterError, match="a fold is 1 … 5 or one of u1, u2, u3, u4, u5, ua, ub, got 6"):
+        movielens_100k.fold(6, folder=real_data)
+
+
+def test_every_set_has_a_module_of_its_name() -> None:
+    assert "movielens-small" in sources.names()
+    assert all("_" not in name for name in sources.names())
