@@ -1,0 +1,75 @@
+"""The named comparisons. Settings are in each library's own words; words that mean one thing have equal values."""
+
+from __future__ import annotations
+
+from bench.compare import Comparison, Side
+
+_OURS = "bench.ours"
+
+COMPARISONS = {
+    "popular": Comparison(
+        about="a smoke test of the harness: lists of the most popular items",
+        task="lists",
+        sides=(Side("popular", _OURS, {"model": "popular"}),),
+        rounds=2,
+    ),
+    "ease-vs-inverse": Comparison(
+        about="the fit of ease against the bare inverse of an items-by-items matrix, which its formula asks for",
+        task="lists",
+        sides=(
+            Side("ease", _OURS, {"model": "ease", "reg": 500.0}),
+            Side("inverse-float64", "bench.rivals.inverse", {"dtype": "float64", "reg": 500.0}, refit=False),
+            Side("inverse-float32", "bench.rivals.inverse", {"dtype": "float32", "reg": 500.0}, refit=False),
+        ),
+        rounds=2,
+        note="The rival's fit is numpy.linalg.inv alone: neither the Gram matrix nor the weights are on its clock; "
+        "ours has everything on it. Its lists are a plain partial sort of all scores at once.",
+    ),
+    "ease-vs-implicit": Comparison(
+        about="lists of ease against implicit's ALS and cosine neighbours: quality, and what it costs",
+        task="lists",
+        sides=(
+            Side("ease", _OURS, {"model": "ease", "reg": 500.0}),
+            Side(
+                "implicit-als",
+                "bench.rivals.implicit",
+                {"model": "als", "factors": 64, "regularization": 0.05, "alpha": 1.0, "iterations": 15},
+            ),
+            Side("implicit-cosine", "bench.rivals.implicit", {"model": "cosine", "K": 100}),
+        ),
+        note="Different models, none of them tuned here.",
+    ),
+    "bias-vs-surprise": Comparison(
+        about="the baseline of ratings, mean + person + item, against Surprise's BaselineOnly (ALS, 10 epochs)",
+        task="ratings",
+        sides=(
+            Side("bias", _OURS, {"model": "bias"}),
+            Side(
+                "surprise-baseline",
+                "bench.rivals.surprise",
+                {"model": "baseline", "method": "als", "n_epochs": 10, "reg_u": 15, "reg_i": 10},
+                refit=False,
+            ),
+        ),
+        note="Each with its own default regularisation. Surprise predicts a pair at a time, and has one thread.",
+    ),
+    "mf-vs-surprise": Comparison(
+        about="matrix factorisation by stochastic gradient descent against Surprise's SVD: the same objective",
+        task="ratings",
+        sides=(
+            Side(
+                "mf-sgd",
+                _OURS,
+                {"model": "mf", "solver": "sgd", "factors": 50, "epochs": 20, "learning_rate": 0.005, "reg": 0.02},
+            ),
+            Side(
+                "surprise-svd",
+                "bench.rivals.surprise",
+                {"model": "svd", "n_factors": 50, "n_epochs": 20, "lr_all": 0.005, "reg_all": 0.02},
+                refit=False,
+            ),
+        ),
+        note="Equal factors, epochs, learning rate, regularisation and spread of the first vectors (0.1). Surprise has "
+        "one thread; ours has those of the protocol.",
+    ),
+}

@@ -1,0 +1,141 @@
+"""What the harness and a side under test hand each other: a folder with job.json, data.npz, answer.npz, timing.json.
+
+`serve` is the one stopwatch for both sides. It runs in the rivals' environments too, so it stands on the standard
+library and NumPy alone. Ids are raw, integers or strings, as a user of either library would have them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import json
+import os
+import resource
+import sys
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+AnyArray: TypeAlias = NDArray[Any]
+Task: TypeAlias = Literal["lists", "ratings"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """What one side is to do, once.
+
+    settings   hyperparameters and the like, as the side's module understands them
+    k          length of the lists
+    scale      lowest and highest rating; None for lists
+    refit      measure a second fit and answer as well, in the same process: without compilation
+    versions   packages whose versions are to stand in the result
+    """
+
+    task: Task
+    settings: Mapping[str, Any]
+    threads: int
+    seed: int
+    k: int
+    scale: tuple[float, float] | None
+    refit: bool
+    versions: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Events:
+    """N events: users (N,), items (N,) raw ids, values (N,) float32."""
+
+    users: AnyArray
+    items: AnyArray
+    values: AnyArray
+
+    def codes(self) -> tuple[AnyArray, AnyArray, AnyArray, AnyArray]:
+        """(user ids, item ids, user codes (N,), item codes (N,)), for libraries that want numbers from 0."""
+        users, rows = np.unique(self.users, return_inverse=True)
+        items, columns = np.unique(self.items, return_inverse=True)
+        return users, items, rows, columns
+
+
+class Contender(ABC):
+    """One side of a comparison. The constructor brings the data into the library's own form; it is not timed."""
+
+    def __init__(self, job: Job, train: Events) -> None:
+        self.job, self.train = job, train
+
+    @abstractmethod
+    def fit(self) -> None:
+        """Fit a new model on the training events. Timed."""
+
+    def lists(self, users: AnyArray) -> tuple[AnyArray, AnyArray]:
+        """The k best unseen items of each user: (users (M,), items (M,)), each user's items best first. Timed."""
+        raise NotImplementedError
+
+    def ratings(self, users: AnyArray, items: AnyArray) -> AnyArray:
+        """(N,) predicted ratings. Timed."""
+        raise NotImplementedError
+
+
+def serve(contender: type[Contender]) -> None:
+    """Do the job of the folder named on the command line: fit, answer, and again; write answer and timing."""
+    folder = Path(sys.argv[1])
+    job = Job(**json.loads((folder / "job.json").read_text(encoding="utf-8")))
+    pin(job.threads)
+    with np.load(folder / "data.npz") as held:
+        train = Events(held["train_users"], held["train_items"], held["train_values"])
+        users, items = held["users"], held["items"]
+    side, answer = contender(job, train), ()
+
+    def respond() -> None:
+        nonlocal answer
+        answer = side.lists(users) if job.task == "lists" else (side.ratings(users, items),)  # type: ignore[assignment]
+
+    gc.collect()
+    base = reset_peak()
+    timing: dict[str, Any] = {"fit_first": _seconds(side.fit), "fit_mb": (peak() - base) / 1e6}
+    reset_peak()
+    timing |= {"answer_first": _seconds(respond), "answer_mb": (peak() - base) / 1e6}
+    again = job.refit
+    timing["fit"] = _seconds(side.fit) if again else timing["fit_first"]
+    timing["answer"] = _seconds(respond)
+    timing["versions"] = {name: version(name) for name in job.versions}
+    np.savez(folder / "answer.npz", *answer)
+    (folder / "timing.json").write_text(json.dumps(timing), encoding="utf-8")
+
+
+def pin(threads: int) -> None:
+    """Keep this process on so many cores, so that a library that ignores its settings has no more than the others."""
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:threads])
+
+
+def reset_peak() -> int:
+    """Bytes of this process now; on Linux the peak starts again from here."""
+    with contextlib.suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
+    return peak()
+
+
+def peak() -> int:
+    """The most bytes this process has had in memory.
+
+    On Linux not `ru_maxrss`: that begins with the size of the process which started this one.
+    """
+    try:
+        with open("/proc/self/status", encoding="ascii") as lines:
+            return next(int(line.split()[1]) << 10 for line in lines if line.startswith("VmHWM"))
+    except (OSError, StopIteration):
+        most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return most if sys.platform == "darwin" else most << 10
+
+
+def _seconds(work: Callable[[], object]) -> float:
+    begun = time.perf_counter()
+    work()
+    return time.perf_counter() - begun
