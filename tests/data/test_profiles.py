@@ -55,3 +55,8 @@ def test_events_are_in_time_order_with_ties_as_in_the_file(make: Make) -> None:
     assert data.schema.items.decode(profile.items).to_list() == ["a", "b", "c"]
     assert profile.times is not None
     assert profile.times.tolist() == [3, 3, 5]
+
+
+def test_whoever_has_no_event_is_not_known(make: Make) -> None:
+    data = make([("u", "a", 1, 1), ("v", "b", 2, 2)]).take(np.array([1]))
+    assert data.profiles().known.tolist() == [-1, 1]

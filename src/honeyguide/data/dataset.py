@@ -130,8 +130,7 @@ class Dataset:
     def _all_profiles(self) -> Profiles:
         order, indptr = self.by_user
         times = None if self.times is None else self.times[order]
-        known = np.arange(self.n_users, dtype=np.int32)
-        return Profiles(self.schema, known, indptr, self.items[order], self.values[order], times)
+        return Profiles.of_everyone(self.schema, indptr, self.items[order], self.values[order], times)
 
     def profiles(self, users: AnyArray | None = None) -> Profiles:
         """The histories of all people, or of some codes (B,), as people a model trained on this data knows."""

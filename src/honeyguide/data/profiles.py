@@ -76,6 +76,14 @@ class Profiles:
             at=None if self.at is None else self.at[rows],
         )  # fmt: skip
 
+    @staticmethod
+    def of_everyone(
+        schema: Schema, indptr: LongArray, items: IntArray, values: FloatArray, times: LongArray | None
+    ) -> Profiles:
+        """The trained histories of all people of a schema, a row a code; whoever has no event is not known."""
+        codes = np.arange(len(indptr) - 1, dtype=np.int32)
+        return Profiles(schema, np.where(np.diff(indptr) > 0, codes, np.int32(-1)), indptr, items, values, times)
+
     def strangers(self) -> Profiles:
         """The same histories as if the people were new: `known` is -1 throughout."""
         return replace(self, known=np.full(len(self), -1, dtype=np.int32))

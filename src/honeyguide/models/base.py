@@ -179,7 +179,8 @@ class Recommender(ABC):
         run, profiles = run or Run(), people.trained(self)
         with run.track("recommending", len(profiles)) as bar:
             for rows, codes, scores in lists.blocks(self.score, profiles, k, run=run):
-                yield self.as_table(self.schema_.users.decode(profiles.known[rows]), codes, scores)
+                users = np.arange(rows.start, rows.stop, dtype=np.int32)
+                yield self.as_table(self.schema_.users.decode(users), codes, scores)
                 bar.advance(len(codes))
 
     def as_table(self, names: pl.Series, codes: IntArray, scores: FloatArray) -> pl.DataFrame:

@@ -155,5 +155,5 @@ def _unpack_histories(schema: Schema, file: artifact.Artifact) -> Profiles:
     if not file.header["histories"]:
         nobody = np.zeros(0, np.int32)
         return Profiles(schema, nobody, np.zeros(1, np.int64), nobody, np.zeros(0, np.float32))
-    events = {name: file.arrays.get(f"histories.{name}") for name in ("indptr", "items", "values", "times")}
-    return Profiles(schema, np.arange(len(schema.users), dtype=np.int32), **events)  # type: ignore[arg-type]
+    indptr, items, values = (file.arrays[f"histories.{name}"] for name in ("indptr", "items", "values"))
+    return Profiles.of_everyone(schema, indptr, items, values, file.arrays.get("histories.times"))
