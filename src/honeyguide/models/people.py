@@ -116,7 +116,7 @@ def pairs(model: Recommender, given: Any, history: History | None) -> Asked:
         rows = np.zeros(len(items), dtype=np.int32)
         return Asked(table, strangers(schema, [history]), Pairs(rows, schema.items.encode(items)), frame)
     if isinstance(given, Dataset):
-        table, times, frame = _polars(given.table()), given.times, given.schema.frame
+        table, times, frame = _polars(given.table()).drop("time", strict=False), given.times, given.schema.frame
     else:
         table, frame = _table(given, frame)
     users, codes = schema.users.encode(table["user"]), schema.items.encode(table["item"])
