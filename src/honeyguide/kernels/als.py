@@ -24,14 +24,13 @@ _TINY = 1e-14  # a pivot below this part of the largest diagonal element is roun
 @summing_kernel
 def solve_rows(
     start: int, stop: int, indptr: LongArray, indices: IntArray, values: FloatArray, mean: float,
-    others: FloatArray, biases: bool, reg: float, per_rating: bool, out: FloatArray,
+    others: FloatArray, biases: bool, reg: float, power: float, out: FloatArray,
 ) -> None:  # fmt: skip
     """Solve the rows start … stop of a CSR matrix (U, I) into `out` (U, K), given `others` (I, K).
 
     With `biases` the first column of `others` is a bias b_j: the features are (1, others_j without it), the target is
     value - mean - b_j, and the first column of `out` is the row's own bias. Otherwise features are `others_j`, the
-    target is value - mean. The penalty is reg, times the row's number of entries if `per_rating`. A row without
-    entries is zeros.
+    target is value - mean. The penalty of a row of n entries is reg n^power. A row without entries is zeros.
     """
     width = others.shape[1]
     even = width + width % 2
@@ -58,7 +57,7 @@ def solve_rows(
                 features[:, count:padded] = 0.0
                 targets[count:padded] = 0.0
                 _accumulate(features, targets, padded, gram, right)
-            penalty = reg * (high - low) if per_rating else reg
+            penalty = reg * float(high - low) ** power
             for k in range(width):
                 gram[k, k] += penalty
             _solve(width, gram, right)

@@ -15,9 +15,10 @@ solution given the items, O(n F^2 + F^3). Score: O(F) an item.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from functools import partial
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import scipy.sparse as sp
@@ -25,7 +26,7 @@ import scipy.sparse as sp
 from honeyguide.arrays import DoubleArray, FloatArray, IntArray, LongArray
 from honeyguide.data.dataset import Dataset, Shape
 from honeyguide.data.profiles import Pairs, Profiles
-from honeyguide.errors import DataError
+from honeyguide.errors import DataError, DivergedError
 from honeyguide.kernels.als import solve_rows
 from honeyguide.kernels.sgd import step_blocks
 from honeyguide.models.base import FoldIn, Recommender, Task
@@ -48,14 +49,19 @@ class Mf(Recommender):
     task: ClassVar[Task] = "rating"
 
     factors: int = param(50, low=1, tune=(8, 200, "log"), help="length of the vectors")
-    reg: float = param(0.05, low=0.0, tune=(0.005, 0.5, "log"), help="L2 weight on vectors and biases")
-    reg_per: Literal["rating", "vector"] = param("rating", help="count reg once for each rating, or once a vector")
+    reg: float = param(0.12, low=0.0, tune=(0.01, 1.0, "log"), help="L2 weight on vectors and biases")
+    reg_per: Literal["rating", "root", "vector"] = param(
+        "rating", help="a vector of n ratings counts reg n, √n, 1 times"
+    )
     biases: bool = param(True, help="global mean and a bias for each person and item; without them plain u.v")
     solver: Literal["als", "sgd", "adam"] = param("als", help="how the objective is minimised")
     epochs: int = param(15, low=1, tune=(5, 60), help="passes over the ratings")
-    learning_rate: float = param(0.01, low=1e-7, tune=(1e-3, 0.1, "log"), help="first step length of sgd and adam")
-    decay: float = param(1.0, low=0.01, high=1.0, help="sgd and adam: each epoch's learning rate by the one before")
-    init_std: float = param(0.1, low=1e-6, help="standard deviation of the first vectors")
+    learning_rate: float | None = param(None, low=1e-7, help="of the first epoch; none: 0.03 for sgd, 0.003 for adam")
+    decay: float = param(
+        0.95, low=0.01, high=1.0, help="sgd and adam: an epoch's learning rate by that of the one before"
+    )
+    batch_size: int = param(1024, low=1, help="ratings in a step of adam")
+    init_std: float = param(0.03, low=1e-6, help="standard deviation of the first vectors")
 
     @property
     def fold_in(self) -> FoldIn:  # type: ignore[override]
@@ -76,7 +82,18 @@ class Mf(Recommender):
         self.item_vectors_[~self.seen_] = 0.0
         if self.biases:
             self.user_vectors_[:, 0] = self.item_vectors_[:, 0] = 0.0
-        yield from {"als": self._als, "sgd": self._sgd}[self.solver](ratings, run)
+        solvers = {"als": self._als, "sgd": self._sgd, "adam": self._adam}
+        for _ in solvers[self.solver](ratings, run):
+            self._check_finite()
+            yield
+
+    def _check_finite(self) -> None:
+        """Raise DivergedError where a learning rate too high has taken the vectors to infinity."""
+        if not (np.isfinite(self.user_vectors_).all() and np.isfinite(self.item_vectors_).all()):
+            raise DivergedError(
+                f"training diverged: the vectors are not finite, learning_rate being {self._rate(0):g}; "
+                "lower learning_rate, or raise reg"
+            )
 
     def _als(self, ratings: sp.csr_matrix, run: Run) -> Iterator[None]:
         by_user, by_item = _parts(ratings), _parts(ratings.T.tocsr())
@@ -87,13 +104,11 @@ class Mf(Recommender):
 
     def _solve(self, parts: _Parts, others: FloatArray, out: FloatArray, run: Run) -> None:
         """The best vectors `out` of the rows of a matrix, given those of its columns."""
-        fixed = (self._offset, _read_only(others), self.biases, self.reg, self.reg_per == "rating", out)
+        fixed = (self._offset, _read_only(others), self.biases, float(self.reg), self._power, out)
         run.map(solve_rows, len(out), *parts, *fixed, block=_ROWS)
 
     def _sgd(self, ratings: sp.csr_matrix, run: Run) -> Iterator[None]:
-        users = np.repeat(np.arange(ratings.shape[0], dtype=np.int32), np.diff(ratings.indptr))  # (N,)
-        items, targets = ratings.indices.astype(np.int32), (ratings.data - self._offset).astype(np.float32)
-        user_reg, item_reg = self._penalties(users, ratings.shape[0]), self._penalties(items, ratings.shape[1])
+        users, items, targets, user_reg, item_reg = self._entries(ratings)
         deal = run.rng(1)
         parts = [deal.permutation(np.arange(n) % _PARTS) for n in ratings.shape]
         blocks = (parts[0][users] * _PARTS + parts[1][items]).astype(np.int16)  # (N,)
@@ -103,17 +118,52 @@ class Mf(Recommender):
             order = rng.permutation(len(blocks))
             order = order[np.argsort(blocks[order], kind="stable")]
             entries = offsets, users[order], items[order], targets[order]
-            rate = self.learning_rate * self.decay**epoch
+            rest = (self.biases, user_reg, item_reg, self._rate(epoch), self.user_vectors_, self.item_vectors_)
             for stratum in rng.permutation(_PARTS):
-                rest = (self.biases, user_reg, item_reg, rate, self.user_vectors_, self.item_vectors_)
                 run.map(step_blocks, _PARTS, _PARTS, int(stratum), *entries, *rest, block=1)
             yield
 
-    def _penalties(self, codes: IntArray, count: int) -> FloatArray:
-        """(count,) the part of the penalty on each vector that falls to one of its ratings."""
-        if self.reg_per == "rating":
-            return np.full(count, self.reg, np.float32)
-        return (self.reg / np.maximum(np.bincount(codes, minlength=count), 1)).astype(np.float32)
+    def _adam(self, ratings: sp.csr_matrix, run: Run) -> Iterator[None]:
+        from honeyguide.training.loop import Trainer
+        from honeyguide.training.objective import Objective
+        from honeyguide.training.sampling import shuffled
+
+        users, items, targets, user_reg, item_reg = self._entries(ratings)
+        size = min(self.batch_size, len(users))
+        steps, loss = -(-len(users) // size), partial(_batch_loss, self.biases)
+        tables = {"users": self.user_vectors_, "items": self.item_vectors_}
+        trainer = Trainer(
+            Objective(tables, {"user": "users", "item": "items"}, loss),
+            learning_rate=lambda step: self._rate((step - 1) // steps), run=run,
+        )  # fmt: skip
+        for epoch in range(self.epochs):
+            trainer.epoch(
+                {"user": users[at], "item": items[at], "target": targets[at], "weight": weight,
+                 "user_reg": user_reg[users[at]], "item_reg": item_reg[items[at]]}
+                for at, weight in shuffled(len(users), size, run.rng(2, epoch))
+            )  # fmt: skip
+            self.user_vectors_, self.item_vectors_ = trainer.table("users"), trainer.table("items")
+            yield
+
+    def _entries(self, ratings: sp.csr_matrix) -> tuple[IntArray, IntArray, FloatArray, FloatArray, FloatArray]:
+        """users, items, targets (N,), and of each person (U,) and item (I,) the penalty that falls to one rating."""
+        users = np.repeat(np.arange(ratings.shape[0], dtype=np.int32), np.diff(ratings.indptr))
+        items, targets = ratings.indices.astype(np.int32), (ratings.data - self._offset).astype(np.float32)
+        counts = [
+            np.maximum(np.bincount(c, minlength=n), 1.0) for c, n in zip((users, items), ratings.shape, strict=True)
+        ]
+        shares = [(self.reg * count ** (self._power - 1.0)).astype(np.float32) for count in counts]
+        return users, items, targets, shares[0], shares[1]
+
+    def _rate(self, epoch: int) -> float:
+        """The learning rate of an epoch, the first being 0."""
+        first = {"sgd": 0.03, "adam": 0.003}.get(self.solver, 0.0) if self.learning_rate is None else self.learning_rate
+        return first * self.decay**epoch
+
+    @property
+    def _power(self) -> float:
+        """The penalty on the vector of n ratings is reg n^power."""
+        return {"rating": 1.0, "root": 0.5, "vector": 0.0}[self.reg_per]
 
     @property
     def _offset(self) -> float:
@@ -133,11 +183,13 @@ class Mf(Recommender):
         users = np.repeat(np.arange(ratings.shape[0], dtype=np.int32), np.diff(ratings.indptr))
         left, right = self.user_vectors_.astype(np.float64), self.item_vectors_.astype(np.float64)
         residual = ratings.data - self._offset - _products(left[users], right[ratings.indices], self.biases)
-        sides = ((left, np.diff(ratings.indptr)), (right, np.bincount(ratings.indices, minlength=len(right))))
+        sides = (
+            (left, np.bincount(users, minlength=len(left))),
+            (right, np.bincount(ratings.indices, minlength=len(right))),
+        )
         penalty = 0.0
         for vectors, counts in sides:
-            norms = (vectors**2).sum(axis=1)
-            penalty += float(norms @ counts if self.reg_per == "rating" else norms.sum())
+            penalty += float((vectors**2).sum(axis=1) @ counts**self._power)
         return float(residual @ residual) + self.reg * penalty
 
     # ---- asking -----------------------------------------------------------------------------------------------------
@@ -178,7 +230,7 @@ class Mf(Recommender):
         """Cosine (C, I) of the items' vectors, biases left out; -inf for items without ratings."""
         vectors = self.item_vectors_[:, int(self.biases) :]
         units = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), np.float32(1e-12))
-        near = units[items] @ units.T
+        near: FloatArray = units[items] @ units.T
         near[:, ~self.seen_] = -np.inf
         return near
 
@@ -201,8 +253,22 @@ def _read_only(array: FloatArray) -> FloatArray:
     return view
 
 
-def _products(left: FloatArray | DoubleArray, right: FloatArray | DoubleArray, biases: bool) -> FloatArray | DoubleArray:
+def _batch_loss(biases: bool, rows: Mapping[str, Any], batch: Mapping[str, Any]) -> Any:
+    """The mean over the batch of the terms of the objective, in keras.ops."""
+    from keras import ops
+
+    u, v, first = rows["user"], rows["item"], int(biases)
+    products = ops.sum(u[:, first:] * v[:, first:], axis=1)
+    if biases:
+        products = products + u[:, 0] + v[:, 0]
+    penalty = batch["user_reg"] * ops.sum(u * u, axis=1) + batch["item_reg"] * ops.sum(v * v, axis=1)
+    return ops.sum(batch["weight"] * ((batch["target"] - products) ** 2 + penalty)) / ops.sum(batch["weight"])
+
+
+def _products(
+    left: FloatArray | DoubleArray, right: FloatArray | DoubleArray, biases: bool
+) -> FloatArray | DoubleArray:
     """(N,) u.v of rows, or b_u + b_i + u.v where the first columns are biases."""
     first = int(biases)
-    dots = np.einsum("nk,nk->n", left[:, first:], right[:, first:])
+    dots: FloatArray | DoubleArray = np.einsum("nk,nk->n", left[:, first:], right[:, first:])
     return dots + left[:, 0] + right[:, 0] if biases else dots
