@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from honeyguide.errors import WriteError
+from honeyguide.errors import ParameterError, WriteError
+
+_unfinished: set[Path] = set()  # temporary files, for whoever must end the process at once
 
 
 @contextmanager
@@ -18,6 +20,7 @@ def whole(path: str | Path) -> Iterator[Path]:
     """
     target = Path(path)
     temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    _unfinished.add(temporary)
     try:
         if target.is_dir():
             raise IsADirectoryError(0, "it is a folder")
@@ -32,5 +35,25 @@ def whole(path: str | Path) -> Iterator[Path]:
         why = error.strerror or str(error)
         raise WriteError(f"cannot write {target}: {why}; nothing was left behind") from error
     finally:
+        discard(temporary)
+
+
+def discard(*temporary: Path) -> None:
+    """Remove temporary files; all unfinished ones by default."""
+    for path in temporary or tuple(_unfinished):
         with suppress(OSError):
-            temporary.unlink()
+            path.unlink()
+        _unfinished.discard(path)
+
+
+def check_out(path: str | Path, suffixes: Sequence[str]) -> None:
+    """ParameterError, before any work is done, for a file that could not be written or whose suffix is not offered."""
+    target = Path(path)
+    if target.suffix not in suffixes:
+        raise ParameterError(f"the output must end in {' or '.join(suffixes)}, got {str(path)!r}.")
+    if target.is_dir():
+        raise ParameterError(f"the output must be a file, got the folder {str(path)!r}.")
+    if not target.absolute().parent.is_dir():
+        raise ParameterError(f"the output must lie in a folder that exists, got {str(path)!r}; make the folder first.")
+    if not os.access(target.absolute().parent, os.W_OK):
+        raise ParameterError(f"the output must lie in a folder that you may write to, got {str(path)!r}.")

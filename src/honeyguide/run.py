@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import sys
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -17,50 +16,10 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 
 from honeyguide.errors import ParameterError
+from honeyguide.progress import Task
 
 Backend: TypeAlias = Literal["jax", "tensorflow"]
 _BACKENDS = ("jax", "tensorflow")
-_PATIENCE = 2.0  # seconds before a progress bar appears
-
-
-class Task:
-    """One piece of work under way: `advance` moves its bar, `note` puts a text beside it."""
-
-    def __init__(self, label: str, total: int, shown: bool) -> None:
-        self._label, self._total, self._shown = label, total, shown
-        self._begun, self._done, self._text, self._bar = time.monotonic(), 0, "", None
-
-    def advance(self, steps: int = 1) -> None:
-        """Count `steps` of the total as done."""
-        self._done += steps
-        self._draw()
-
-    def note(self, text: str) -> None:
-        """Show a short text, such as the loss, beside the bar."""
-        self._text = text
-
-    def close(self) -> None:
-        """Take the bar off the screen."""
-        if self._bar is not None:
-            self._bar.stop()
-
-    _bar: Any
-
-    def _draw(self) -> None:
-        if not self._shown:
-            return
-        if self._bar is None:
-            if time.monotonic() - self._begun < _PATIENCE:
-                return
-            from rich.console import Console
-            from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
-            columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f}%"))
-            more = (TimeRemainingColumn(), TextColumn("{task.fields[text]}"))
-            self._bar = Progress(*columns, *more, console=Console(stderr=True), transient=True)
-            self._bar.start()
-            self._bar.add_task(self._label, total=self._total, text="")
-        self._bar.update(self._bar.task_ids[0], completed=self._done, text=self._text)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,6 +44,8 @@ class Run:
             raise ParameterError(f"Run.threads must be an integer >= 1, got {self.threads}.")
         if self.seed < 0:
             raise ParameterError(f"Run.seed must be an integer >= 0, got {self.seed}.")
+        if self.memory is not None and self.memory < 1:
+            raise ParameterError(f"Run.memory must be a number of bytes >= 1, got {self.memory}.")
         if self.backend is not None and self.backend not in _BACKENDS:
             raise ParameterError(f"Run.backend must be one of {', '.join(_BACKENDS)}, got {self.backend!r}.")
 
@@ -112,10 +73,9 @@ class Run:
             pool.shutdown(wait=True, cancel_futures=True)
 
     @contextmanager
-    def track(self, label: str, total: int) -> Iterator[Task]:
-        """A progress bar over `total` steps; it appears only when the work lasts over two seconds."""
-        shown = sys.stderr.isatty() if self.progress is None else self.progress
-        task = Task(label, total, shown)
+    def track(self, label: str, total: int | None = None) -> Iterator[Task]:
+        """A progress bar over `total` steps, or a clock; it appears only when the work lasts over two seconds."""
+        task = Task(label, total, shown=sys.stderr.isatty() if self.progress is None else self.progress)
         try:
             yield task
         finally:

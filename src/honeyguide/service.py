@@ -7,6 +7,7 @@ items_of   what a person typed (ids or titles) → ids            write_lists   
 from __future__ import annotations
 
 import difflib
+import functools
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -14,6 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from honeyguide import artifact, params
@@ -21,7 +23,8 @@ from honeyguide.data.dataset import Dataset, Schema, Shape
 from honeyguide.data.vocabulary import Id
 from honeyguide.errors import ParameterError, UnknownIdError
 from honeyguide.evaluate import Evaluation, early_stopping, evaluate
-from honeyguide.files import whole
+from honeyguide.evaluate.measure import USUAL
+from honeyguide.files import check_out, whole
 from honeyguide.metrics import metric as metric_named
 from honeyguide.models import registry
 from honeyguide.models.base import Iterative, Recommender, sizes
@@ -29,7 +32,8 @@ from honeyguide.models.stored import open_model
 from honeyguide.run import Run
 from honeyguide.split import Split, split
 
-_SUFFIXES = (".parquet", ".csv", ".jsonl")
+TABLES = (".parquet", ".csv", ".jsonl")  # the files that tables are written to
+_TYPES: dict[str, type[pl.DataType]] = {"integer": pl.Int64, "string": pl.String}
 
 
 def memory(shape: Shape) -> Mapping[str, int]:
@@ -62,7 +66,7 @@ def describe_models(names: Sequence[str] | None = None) -> list[dict[str, Any]]:
 
 def build(names: Sequence[str], given: Mapping[str, str]) -> dict[str, Recommender]:
     """Models by name; a hyperparameter "reg" goes to each that has it, "ease.reg" to one alone."""
-    wanted = [registry.canonical(name.strip()) for name in names if name.strip()]
+    wanted = list(dict.fromkeys(registry.canonical(name.strip()) for name in names if name.strip()))
     if not wanted:
         raise ParameterError("name at least one model, such as popular,ease")
     own = {name: set(params.declarations(registry.load(name))) for name in wanted}
@@ -142,6 +146,10 @@ def compare(
     """
     run = run or Run()
     asked = metric_named(metric, k=k)
+    rated = data.schema.explicit and any(model.task == "rating" for model in models.values())
+    if asked.kind == "rating" and not rated:
+        raise ParameterError(f"metric {asked.name} is of ratings, and none of {', '.join(models)} gives any here")
+    metrics = [*(("rmse", "mae") if rated else ()), *USUAL, asked.name]
     parts = split(data, kind, test=test, validation=validation, seed=run.seed)  # type: ignore[arg-type]
     assert parts.validation is not None
     fitted: dict[str, Recommender] = {}
@@ -152,8 +160,11 @@ def compare(
         seconds[name] = time.perf_counter() - begun
         if told is not None:
             told(name, seconds[name])
-    on_validation = evaluate(fitted, parts.train, parts.validation, k=k, resamples=0, run=run)
-    on_test = evaluate(fitted, parts.train, parts.test, k=k, seed=run.seed, run=run, fit_seconds=seconds)
+    sit = functools.partial(evaluate, fitted, parts.train, metrics=metrics, k=k, run=run)
+    on_validation = sit(parts.validation, resamples=0)
+    on_test = sit(parts.test, seed=run.seed, fit_seconds=seconds)
+    with run.track("intervals"):
+        on_test.rows  # noqa: B018 - computed once, here, where it shows
     return Comparison(data, parts, fitted, on_validation, on_test, run)
 
 
@@ -164,99 +175,120 @@ def _fit(model: Recommender, parts: Split, ranking: str, patience: int, run: Run
     metric = "rmse" if model.task == "rating" else ranking
     watch = early_stopping(parts.train, parts.validation, metric=metric, patience=patience, run=run)
     fitted = model.fit(parts.train, run=run, watch=watch)
-    fitted.epochs = watch.best_epoch
+    fitted.epochs = watch.best_epoch or fitted.epochs
     return fitted
 
 
 # ---- what a person typed --------------------------------------------------------------------------------------------
 
 
+def users_of(schema: Schema, texts: Sequence[str]) -> list[Id]:
+    """The people that texts stand for; UnknownIdError for a text that cannot be an id of this model."""
+    try:
+        return [schema.users.parse(text) for text in texts]
+    except UnknownIdError as error:
+        raise UnknownIdError(f"the user is not in the training data: {error}") from None
+
+
 def items_of(schema: Schema, texts: Sequence[str]) -> list[Id]:
     """The items that texts stand for, each an id or a title; UnknownIdError, with the nearest titles, otherwise."""
-    return [_item(schema, text, titles=_titles(schema)) for text in texts]
+    names = _Names(schema)
+    return [names.item(text) for text in texts]
 
 
 def history_of(schema: Schema, texts: Sequence[str]) -> list[tuple[Id, float]]:
     """A history from texts such as "318", "318=5" or "Toy Story=4.5"; without a value, the top of the scale or 1."""
-    default = schema.scale[1] if schema.explicit and schema.scale else 1.0
+    names, default = _Names(schema), schema.scale[1] if schema.explicit and schema.scale else 1.0
     history = []
     for text in texts:
         name, separator, number = text.rpartition("=")
-        try:
-            value = float(number) if separator else default
-        except ValueError:
-            name, value = "", default
-        history.append((items_of(schema, [name if separator and name else text])[0], value))
+        value = default
+        if separator and names.find(text) is None:  # else the sign belongs to the id or title
+            try:
+                text, value = name, float(number)
+            except ValueError:
+                raise ParameterError(f"an event must be ITEM or ITEM=VALUE with a number, got {text!r}.") from None
+        history.append((names.item(text), value))
     return history
 
 
-def _titles(schema: Schema) -> dict[str, int]:
-    """Title in lower case -> code; of equal titles the lower code."""
-    names = [name for name in schema.item_table.columns if name.lower() in ("title", "name")]
-    titles = schema.item_table[names[0]].to_list() if names else []
-    return {str(title).lower(): code for code, title in reversed(list(enumerate(titles))) if title is not None}
+class _Names:
+    """What items may be called: by id, or by title in any case; of equal titles the lower code's."""
 
+    def __init__(self, schema: Schema) -> None:
+        columns = [name for name in schema.item_table.columns if name.lower() in ("title", "name")]
+        titles = schema.item_table[columns[0]].to_list() if columns else []
+        self._titles = {str(title).lower(): code for code, title in reversed(list(enumerate(titles))) if title}
+        self._schema = schema
 
-def _item(schema: Schema, text: str, titles: Mapping[str, int]) -> Id:
-    try:
-        value = schema.items.parse(text)
-        schema.items.code(value, "item")
-    except UnknownIdError:
-        pass
-    else:
+    def find(self, text: str) -> Id | None:
+        """The id that a text stands for, or None."""
+        items = self._schema.items
+        try:
+            value = items.parse(text)
+            items.code(value, "item")
+        except UnknownIdError:
+            code = self._titles.get(text.lower())
+            return None if code is None else items.series()[code]
         return value
-    if text.lower() in titles:
-        return schema.items.series()[titles[text.lower()]]  # type: ignore[no-any-return]
-    near = difflib.get_close_matches(text.lower(), titles, n=3)
-    hint = f"; did you mean {' or '.join(repr(t) for t in near)}?" if near else ""
-    raise UnknownIdError(f"there is no item with the id or title {text!r}{hint}") from None
 
-
-def users_of(schema: Schema, texts: Sequence[str]) -> list[Id]:
-    """The people that texts stand for."""
-    return [schema.users.parse(text) for text in texts]
+    def item(self, text: str) -> Id:
+        """The id that a text stands for; UnknownIdError, with the nearest titles, where there is none."""
+        found = self.find(text)
+        if found is not None:
+            return found
+        codes = [self._titles[near] for near in difflib.get_close_matches(text.lower(), self._titles, n=3)]
+        near = " or ".join(repr(title) for title in self._schema.titles(np.array(codes, dtype=np.int32)))
+        hint = f"; did you mean {near}?" if near else f"; ids here are {self._schema.items.kind}s"
+        raise UnknownIdError(f"there is no item with the id or title {text!r}{hint}")
 
 
 # ---- files ----------------------------------------------------------------------------------------------------------
 
 
-def check_out(path: str | Path, suffixes: Sequence[str] = _SUFFIXES) -> None:
-    """ParameterError, before any work is done, for an output whose suffix is not one of those offered."""
-    if Path(path).suffix not in suffixes:
-        raise ParameterError(f"the output must end in {', '.join(suffixes)}, got {str(path)!r}.")
-
-
-def write_lists(model: Recommender, path: str | Path, *, k: int = 10, run: Run | None = None) -> int:
+def write_lists(
+    model: Recommender,
+    path: str | Path,
+    *,
+    k: int = 10,
+    exclude: Sequence[Id] | None = None,
+    seen: bool = False,
+    run: Run | None = None,
+) -> int:
     """Write everybody's list to a Parquet, CSV or JSON-lines file, streamed; the number of rows."""
     from polars.io.plugins import register_io_source
 
-    check_out(path)
     model._need_fit()
-    id_types = {"integer": pl.Int64, "string": pl.String}
-    users, items = id_types[model.schema_.users.kind], id_types[model.schema_.items.kind]
+    users, items = (_TYPES[side.kind] for side in (model.schema_.users, model.schema_.items))
+    tables = model.recommend_all(k, exclude=exclude, seen=seen, run=run)
     rows = 0
 
     def parts(*_: Any) -> Iterator[pl.DataFrame]:
         nonlocal rows
-        for table in model.recommend_all(k, run=run):
+        for table in tables:
             rows += len(table)
             yield table
 
-    schema = {"user": users, "item": items, "score": pl.Float32, "rank": pl.Int32}
-    with whole(path) as temporary:
-        write_table(register_io_source(parts, schema=schema), temporary, Path(path).suffix)
+    schema: dict[str, Any] = {"user": users, "item": items, "score": pl.Float32, "rank": pl.Int32}
+    write_table(register_io_source(parts, schema=schema), path)
     return rows
 
 
-def write_table(table: pl.LazyFrame, path: Path, suffix: str) -> None:
-    """Write a table in the form that a suffix names."""
-    match suffix:
-        case ".parquet":
-            table.sink_parquet(path)
-        case ".csv":
-            table.sink_csv(path)
-        case _:
-            table.sink_ndjson(path)
+def write_table(table: pl.DataFrame | pl.LazyFrame, path: str | Path) -> None:
+    """Write a table to a Parquet, CSV or JSON-lines file, as its suffix says, whole or not at all."""
+    check_out(path, TABLES)
+    lazy = table.lazy()
+    with whole(path) as temporary:
+        try:
+            match Path(path).suffix:
+                case ".parquet":
+                    lazy.sink_parquet(temporary)
+                case ".csv":
+                    lazy.sink_csv(temporary)
+                case _:
+                    lazy.sink_ndjson(temporary)
+        except pl.exceptions.ComputeError as error:  # a full disk under a Parquet file
+            raise OSError(0, str(error)) from error
 
 
 def read_pairs(path: str | Path, schema: Schema) -> pl.DataFrame:
@@ -270,9 +302,8 @@ def read_pairs(path: str | Path, schema: Schema) -> pl.DataFrame:
     table = open_table(path)
     read = whole_table(table, Faults(table.name, is_file=table.is_file, lenient=False))
     pairs = read.select(pl.col(columns.user).alias("user"), pl.col(columns.item).alias("item"))
-    types = {"integer": pl.Int64, "string": pl.String}
     try:
-        return pairs.cast({"user": types[schema.users.kind], "item": types[schema.items.kind]})
+        return pairs.cast({"user": _TYPES[schema.users.kind], "item": _TYPES[schema.items.kind]})
     except pl.exceptions.PolarsError:
         kinds = f"people are {schema.users.kind}s and items {schema.items.kind}s"
         raise ParameterError(f"{path} does not hold ids of the model's kind: its {kinds}") from None

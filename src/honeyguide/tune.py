@@ -17,7 +17,7 @@ import polars as pl
 
 from honeyguide import params
 from honeyguide.data.dataset import Dataset
-from honeyguide.errors import HoneyguideError, MissingPackageError, ParameterError
+from honeyguide.errors import HoneyguideError, MissingPackageError, ParameterError, WriteError
 from honeyguide.evaluate import early_stopping, evaluate
 from honeyguide.metrics import metric as metric_named
 from honeyguide.models import registry
@@ -25,13 +25,14 @@ from honeyguide.models.base import Iterative, Recommender
 from honeyguide.run import Run
 
 _PATIENCE = 5  # epochs without a better value that end a trial
+_ENDS = ("complete", "pruned", "failed")  # states of trials that count; one stopped by Ctrl-C is made up for
 
 
 @dataclass(frozen=True)
 class Tuned:
     """What a search found: the best hyperparameters, their value, and every trial as a table.
 
-    trials    number, state ("complete", "pruned", "failed", …), value, epochs, and a column a hyperparameter
+    trials    number, state ("complete", "pruned", "failed", "stopped"), value, epochs, and a column a hyperparameter
     """
 
     model: str
@@ -78,12 +79,22 @@ def tune(
     }
     if not ranges:
         raise ParameterError(f"{name} declares no range to search" + (" besides the fixed ones" if fixed else ""))
-    search = _study(name, asked.better, study, run)
-    done = sum(trial.state.is_finished() for trial in search.trials)
+    sought = {
+        "metric": asked.name,
+        "fixed": repr(fixed),
+        "train": train.fingerprint,
+        "validation": validation.fingerprint,
+    }
+    search = _study(name, asked.better, sought, study, run)
+    done = sum(_state(trial) in _ENDS for trial in search.trials)
 
     def objective(trial: Any) -> float:
         given = {**fixed, **{n: _suggest(trial, declared) for n, declared in ranges.items()}}
-        return _try(trial, registry.create(name, given), train, validation, asked.name, run)
+        try:
+            return _try(trial, registry.create(name, given), train, validation, asked.name, run)
+        except KeyboardInterrupt:
+            trial.set_user_attr("stopped", True)
+            raise
 
     with run.track(f"tuning {name}", trials) as bar:
         bar.advance(done)
@@ -92,7 +103,10 @@ def tune(
             bar.note(f"best {asked.name} {_best(study):.4f}")
             bar.advance()
 
-        search.optimize(objective, n_trials=max(0, trials - done), catch=(HoneyguideError,), callbacks=[tick])
+        try:
+            search.optimize(objective, n_trials=max(0, trials - done), catch=(HoneyguideError,), callbacks=[tick])
+        except OSError as error:
+            raise WriteError(f"cannot write {study}: {error.strerror or error}; the trials before are kept") from error
     return _tuned(search, name, asked.name, fixed)
 
 
@@ -131,29 +145,54 @@ def _suggest(trial: Any, declared: params.Declaration) -> Any:
     return trial.suggest_float(declared.name, float(low), float(high), log=bool(log))
 
 
-def _study(name: str, better: str, path: str | Path | None, run: Run) -> Any:
+def _study(name: str, better: str, sought: Mapping[str, str], path: str | Path | None, run: Run) -> Any:
     """The Optuna study, in memory or in a journal file that a later call goes on with."""
     try:
         import optuna
     except ImportError:
         raise MissingPackageError("optuna", "tune", "tuning") from None
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    storage = None
-    if path is not None:
-        from optuna.storages.journal import JournalFileBackend
-
-        if not Path(path).resolve().parent.is_dir():
-            raise ParameterError(f"study must be a file in a folder that exists, got {str(path)!r}.")
-        storage = optuna.storages.JournalStorage(JournalFileBackend(str(path)))
     direction = "maximize" if better == "higher" else "minimize"
     pruner = optuna.pruners.MedianPruner(n_startup_trials=5, n_warmup_steps=1)
+    storage = None if path is None else _journal(path)
     study = optuna.create_study(
         study_name=name, storage=storage, direction=direction, pruner=pruner, load_if_exists=True,
         sampler=optuna.samplers.TPESampler(seed=run.seed),
     )  # fmt: skip
+    for key, value in sought.items():
+        if study.user_attrs.get(key, value) != value:
+            what = {"metric": "by another metric", "fixed": "with other fixed hyperparameters"}.get(
+                key, "on other data"
+            )
+            raise ParameterError(
+                f"study must go on as it began, and {path} has trials of {name} {what}; name a new file."
+            )
+        study.set_user_attr(key, value)
     if study.trials:  # a resumed search must not repeat the draws it began with
         study.sampler = optuna.samplers.TPESampler(seed=run.seed + len(study.trials))
     return study
+
+
+def _journal(path: str | Path) -> Any:
+    """The storage of a file that an earlier search wrote, or of a new one; ParameterError for any other file."""
+    from optuna.storages import JournalStorage
+    from optuna.storages.journal import JournalFileBackend
+
+    if not Path(path).absolute().parent.is_dir():
+        raise ParameterError(f"study must be a file in a folder that exists, got {str(path)!r}.")
+    try:
+        return JournalStorage(JournalFileBackend(str(path)))
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, AssertionError):
+        raise ParameterError(
+            f"study must be a new file or one that an earlier search wrote, got {str(path)!r}."
+        ) from None
+
+
+def _state(trial: Any) -> str:
+    """How a trial ended; "stopped" where Ctrl-C or the end of the process came before its own."""
+    if "stopped" in trial.user_attrs:
+        return "stopped"
+    return {"COMPLETE": "complete", "PRUNED": "pruned", "FAIL": "failed"}.get(trial.state.name, "stopped")
 
 
 def _best(study: Any) -> float:
@@ -173,11 +212,10 @@ def _tuned(study: Any, name: str, metric: str, fixed: Mapping[str, Any]) -> Tune
     found = {**fixed, **{n: value(n, drawn) for n, drawn in best.params.items()}}
     if "epochs" in best.user_attrs:
         found["epochs"] = best.user_attrs["epochs"]
-    states = {"COMPLETE": "complete", "PRUNED": "pruned", "FAIL": "failed"}
     rows = [
         {
             "number": trial.number,
-            "state": states.get(trial.state.name, trial.state.name.lower()),
+            "state": _state(trial),
             "value": trial.value,
             "epochs": trial.user_attrs.get("epochs"),
             **{n: str(v) if isinstance(v, str) else v for n, v in trial.params.items()},

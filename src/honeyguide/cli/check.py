@@ -20,13 +20,15 @@ def command(
     """Report everything that is odd about data at once: rows, severity, remedy. Exit status 1 if there are errors."""
     from honeyguide import service
     from honeyguide.data.check import check
+    from honeyguide.files import check_out
 
+    if html is not None:
+        check_out(html, (".html",))
     report = check(source.table(), memory=service.memory, **source.columns())
     if html is not None:
-        service.check_out(html, (".html",))
         report.html(html)
     if json:
-        emit(report.json())
+        emit(report.as_dict())
     else:
         say(report.text())
     return int(any(finding.severity == "error" for finding in report.findings))

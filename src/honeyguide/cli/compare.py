@@ -7,17 +7,17 @@ from typing import Annotated
 
 import typer
 
-from honeyguide.cli.options import How, Length, Parts, PositiveRule, Settings, Source, settings, takes
+from honeyguide.cli.options import How, Length, Parts, Reading, Settings, Source, settings, takes
 from honeyguide.cli.output import Json, aside, emit, say
 
 
-@takes(Source, How, Parts)
+@takes(Source, Reading, How, Parts)
 def command(
     source: Source,
+    reading: Reading,
     how: How,
     parts: Parts,
     models: Annotated[str, typer.Option(help="Names, with commas between.")],
-    positive: PositiveRule = "every event",
     set_: Settings = None,
     k: Length = 10,
     save_best: Annotated[
@@ -31,14 +31,15 @@ def command(
     A hyperparameter for one of several models is set with --set MODEL.NAME=VALUE.
     """
     from honeyguide import service
+    from honeyguide.files import check_out
     from honeyguide.metrics import metric as metric_named
 
     metric = metric_named(save_best or "ndcg@10", k=k).name
     if save_best is not None:
-        service.check_out(out, (".safetensors",))
+        check_out(out, (".safetensors",))
     built = service.build(models.split(","), settings(set_))
     run = how.run()
-    data = source.read(positive=positive)
+    data = reading.read(source)
     result = service.compare(
         data, built, kind=parts.split, test=parts.test, validation=parts.validation, metric=metric, k=k, run=run,
         told=lambda name, seconds: aside(f"{name}: fitted in {seconds:.1f} s"),

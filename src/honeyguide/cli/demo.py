@@ -31,8 +31,9 @@ def command(
     """The whole tour on the MovieLens ratings of the package: check, split, train, compare, recommend, save."""
     import honeyguide as hg
     from honeyguide import service
+    from honeyguide.files import check_out
 
-    service.check_out(out, (".safetensors",))
+    check_out(out, (".safetensors",))
     begun, run = time.perf_counter(), how.run()
     _title("1. Data: MovieLens, the small set in the package; liked means a rating of 4 and more")
     data = hg.load("movielens-small", positive=">=4")

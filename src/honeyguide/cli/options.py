@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -60,17 +61,27 @@ class Source:
 
         return sources.load(self.data).table() if self.is_set() else self.data
 
-    def read(self, *, positive: str) -> Dataset:
+
+@dataclass(frozen=True)
+class Reading:
+    """How to take what is read."""
+
+    positive: Annotated[str, _Option(help="Which events count as liked: 'every event', '>=4', …")] = "every event"
+    invalid: Annotated[str, _Option(help="Rows that cannot be used: refuse the data, or drop them.")] = "refuse"
+
+    def read(self, source: Source) -> Dataset:
         """The data; what was recognised is told on the error stream."""
         from honeyguide.cli.output import aside
         from honeyguide.data import sources
         from honeyguide.data.read import columns_of, read
 
-        if self.is_set():
-            data = sources.load(self.data, positive=positive)
+        if source.is_set():
+            data = sources.load(source.data, positive=self.positive)
         else:
-            aside(f"columns: {columns_of(self.data, **self.columns()).text()}")
-            data = read(self.data, **self.columns(), items=self.items, positive=positive)
+            given = source.columns()
+            aside(f"columns: {columns_of(source.data, **given).text()}")
+            taken: Any = {"positive": self.positive, "invalid": self.invalid}
+            data = read(source.data, **given, items=source.items, **taken)
         aside(repr(data).strip("<>"))
         return data
 
@@ -86,9 +97,12 @@ class How:
 
     def run(self) -> Run:
         """The Run of these options."""
+        from honeyguide.errors import ParameterError
         from honeyguide.run import Run
 
-        memory = None if self.memory is None else int(self.memory * 1e9)
+        if self.memory is not None and not 0 < self.memory < math.inf:
+            raise ParameterError(f"--memory must be a number of gigabytes > 0, got {self.memory}.")
+        memory = None if self.memory is None else max(1, int(self.memory * 1e9))
         return Run(seed=self.seed, threads=self.threads, backend=self.backend, memory=memory)  # type: ignore[arg-type]
 
 
@@ -101,7 +115,6 @@ class Parts:
     validation: Annotated[float, _Option(help="Share of the validation part.")] = 0.1
 
 
-PositiveRule = Annotated[str, _Option("--positive", help="Which events count as liked: 'every event', '>=4', …")]
 Settings = Annotated[
     list[str] | None, _Option("--set", metavar="NAME=VALUE", help="A hyperparameter; may be repeated.")
 ]

@@ -6,6 +6,7 @@ import json
 import math
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -18,15 +19,20 @@ if TYPE_CHECKING:
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for machines.")]
 
 
-def version(
-    show: Annotated[bool, typer.Option("--version", help="Print the version and exit.", is_eager=True)] = False,
-) -> None:
-    """Recommendations from ratings, plays and purchases."""
+def _version(show: bool) -> None:
     if show:
         from honeyguide import __version__
 
         say(f"honeyguide {__version__}")
         raise typer.Exit
+
+
+def about(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and exit.", callback=_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Recommendations from ratings, plays and purchases."""
 
 
 def say(text: str = "") -> None:
@@ -41,7 +47,16 @@ def aside(text: str) -> None:
 
 def emit(value: Any) -> None:
     """Print a value as JSON; NaN becomes null."""
-    say(json.dumps(_plain(value), ensure_ascii=False, indent=2, default=str))
+    unicode = (sys.stdout.encoding or "").lower().startswith("utf")
+    say(json.dumps(_plain(value), ensure_ascii=not unicode, indent=2, default=str))
+
+
+def wrote(path: Path, text: str, *, machine: bool, **facts: Any) -> None:
+    """Say what was written to a file, or print that as JSON."""
+    if machine:
+        emit({"file": str(path), **facts})
+    else:
+        say(f"{path}: {text}")
 
 
 def show_table(table: pl.DataFrame) -> None:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from honeyguide.cli.options import ModelFile, open_model
-from honeyguide.cli.output import Json, emit, say, show_table, with_titles
+from honeyguide.cli.output import Json, emit, show_table, with_titles, wrote
 
 
 def command(
@@ -26,12 +26,13 @@ def command(
     """Print or write the rating that each person would give each item, clipped to the scale."""
     from honeyguide import service
     from honeyguide.errors import ParameterError
-    from honeyguide.files import whole
+    from honeyguide.files import check_out
 
-    if (pairs is None) == (item is None) or (pairs is None and (user is None) == (history is None)):
+    one = item is not None and (user is None) != (history is None)
+    if (pairs is None or any(each is not None for each in (user, history, item))) and (pairs is not None or not one):
         raise ParameterError("give --pairs FILE, or --item with one of --user or --history")
     if out is not None:
-        service.check_out(out)
+        check_out(out, service.TABLES)
     opened = open_model(model)
     schema = opened.schema_
     if pairs is not None:
@@ -43,10 +44,11 @@ def command(
         (person,) = service.users_of(schema, [user or ""])
         table = opened.predict([(person, wanted) for wanted in service.items_of(schema, item or [])])
     if out is not None:
-        with whole(out) as temporary:
-            service.write_table(table.lazy(), temporary, out.suffix)
-        say(f"{out}: {len(table):,} rows")
-    elif json:
-        emit(table.to_dicts())
+        service.write_table(table, out)
+        wrote(out, f"{len(table):,} rows", machine=json, rows=len(table))
+        return
+    shown = with_titles(table, schema)
+    if json:
+        emit(shown.to_dicts())
     else:
-        show_table(with_titles(table, schema))
+        show_table(shown)

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from honeyguide.cli.options import How, Length, ModelFile, open_model, takes
-from honeyguide.cli.output import Json, emit, say, show_table, with_titles
+from honeyguide.cli.output import Json, emit, show_table, with_titles, wrote
 
 
 @takes(How)
@@ -28,35 +28,31 @@ def command(
     json: Json = False,
 ) -> None:
     """Print or write ranked lists."""
-    import polars as pl
-
     from honeyguide import service
     from honeyguide.errors import ParameterError
-    from honeyguide.files import whole
+    from honeyguide.files import check_out
 
     if sum(map(bool, (user, history, all_))) != 1:
         raise ParameterError("give one of --user, --history (for someone new) or --all")
     if all_ and out is None:
         raise ParameterError("--all needs --out with a .parquet, .csv or .jsonl file")
     if out is not None:
-        service.check_out(out)
+        check_out(out, service.TABLES)
     opened, run = open_model(model), how.run()
-    if all_ and out is not None:
-        rows = service.write_lists(opened, out, k=k, run=run)
-        say(f"{out}: {rows:,} rows")
-        return
     schema = opened.schema_
+    banned = service.items_of(schema, exclude) if exclude else None
+    if all_ and out is not None:
+        rows = service.write_lists(opened, out, k=k, exclude=banned, seen=seen, run=run)
+        return wrote(out, f"{rows:,} rows", machine=json, rows=rows)
     people = service.users_of(schema, user) if user else None
     past = None if people is not None else service.history_of(schema, history or [])
-    banned = service.items_of(schema, exclude) if exclude else None
-    table: pl.DataFrame = opened.recommend(people, history=past, k=k, exclude=banned, seen=seen, run=run)
+    table = opened.recommend(people, history=past, k=k, exclude=banned, seen=seen, run=run)
     if out is not None:
-        with whole(out) as temporary:
-            service.write_table(table.lazy(), temporary, out.suffix)
-        say(f"{out}: {len(table):,} rows")
-        return
+        service.write_table(table, out)
+        return wrote(out, f"{len(table):,} rows", machine=json, rows=len(table))
     shown = with_titles(table, schema)
     if json:
         emit(shown.to_dicts())
     else:
         show_table(shown if people is not None and len(people) > 1 else shown.drop("user"))
+    return None

@@ -20,7 +20,7 @@ from honeyguide.models.base import Recommender
 from honeyguide.models.lists import top_k
 from honeyguide.run import Run
 
-_USUAL = ("ndcg", "recall", "precision", "mrr", "coverage")
+USUAL = ("ndcg", "recall", "precision", "mrr", "coverage")
 
 
 def evaluate(
@@ -171,7 +171,7 @@ def _check(name: str, model: Recommender, train: Dataset) -> None:
 
 def _metrics(names: Sequence[str] | None, k: int, *, rated: bool) -> tuple[Metric, ...]:
     if names is None:
-        names = (*(("rmse", "mae") if rated else ()), *_USUAL)
+        names = (*(("rmse", "mae") if rated else ()), *USUAL)
     found = {m.name: m for m in (metric(name, k=k) for name in names)}
     if not found:
         raise ParameterError("metrics must name at least one, got none.")

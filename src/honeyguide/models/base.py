@@ -103,7 +103,8 @@ class Recommender(ABC):
                 if isinstance(self, Iterative):
                     self._run_epochs(data, run, watch)
                 else:
-                    self._fit(data, run)
+                    with run.track(f"fitting {type(self).__name__}"):
+                        self._fit(data, run)
         except BaseException:
             self._forget()
             raise
@@ -111,7 +112,7 @@ class Recommender(ABC):
 
     def _run_epochs(self, data: Dataset, run: Run, watch: Watch | None) -> None:
         assert isinstance(self, Iterative)
-        with run.track(f"fitting {registry.canonical(type(self).__name__)}", self.epochs) as bar:
+        with run.track(f"fitting {type(self).__name__}", self.epochs) as bar:
             for epoch, _ in enumerate(self._fit_epochs(data, run), start=1):
                 bar.advance()
                 if watch is not None and watch(self, epoch):
@@ -164,8 +165,7 @@ class Recommender(ABC):
         appear; what is in the history appears only if `seen`. Raises UnknownIdError for a user never seen.
         """
         self._need_fit()
-        if k < 1:
-            raise ParameterError(f"k must be an integer >= 1, got {k}.")
+        _check_k(k)
         profiles, names = people.ask(self, users, history)
         codes, scores = lists.top_k(
             self.score, profiles, k, candidates=self._item_codes(items), exclude=self._item_codes(exclude), seen=seen,
@@ -173,12 +173,19 @@ class Recommender(ABC):
         )  # fmt: skip
         return self.schema_.deliver(self.as_table(names, codes, scores))
 
-    def recommend_all(self, k: int = 10, *, run: Run | None = None) -> Iterator[pl.DataFrame]:
+    def recommend_all(
+        self, k: int = 10, *, exclude: Iterable[Id] | None = None, seen: bool = False, run: Run | None = None
+    ) -> Iterator[pl.DataFrame]:
         """The lists of all people of the training data, a Polars table per block: memory follows the block."""
         self._need_fit()
-        run, profiles = run or Run(), people.trained(self)
+        _check_k(k)
+        return self._tables(people.trained(self), k, self._item_codes(exclude), seen, run or Run())
+
+    def _tables(
+        self, profiles: Profiles, k: int, exclude: IntArray | None, seen: bool, run: Run
+    ) -> Iterator[pl.DataFrame]:
         with run.track("recommending", len(profiles)) as bar:
-            for rows, codes, scores in lists.blocks(self.score, profiles, k, run=run):
+            for rows, codes, scores in lists.blocks(self.score, profiles, k, exclude=exclude, seen=seen, run=run):
                 users = np.arange(rows.start, rows.stop, dtype=np.int32)
                 yield self.as_table(self.schema_.users.decode(users), codes, scores)
                 bar.advance(len(codes))
@@ -222,6 +229,7 @@ class Recommender(ABC):
     def similar_items(self, items: Id | Sequence[Id], *, k: int = 10) -> Any:
         """The k items nearest to each given one: a table of item, similar, score, rank."""
         self._need_fit()
+        _check_k(k)
         if not isinstance(self, Similar):
             raise UnsupportedError(f"{type(self).__name__} does not know how alike items are; ease, mf and neumf do")
         given = [items] if isinstance(items, int | str) else list(items)
@@ -257,6 +265,11 @@ class Recommender(ABC):
 def sizes(shape: Shape) -> dict[str, int]:
     """Bytes that a fit of each model, at its defaults, takes on data of this shape."""
     return {name: registry.load(name)().memory(shape) for name in registry.names()}
+
+
+def _check_k(k: int) -> None:
+    if isinstance(k, bool) or not isinstance(k, int | np.integer) or k < 1:
+        raise ParameterError(f"k must be an integer >= 1, got {k!r}.")
 
 
 def _blas_threads(threads: int | None) -> Any:
