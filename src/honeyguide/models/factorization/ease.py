@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-import scipy.linalg
 import scipy.sparse as sp
 
 from honeyguide.arrays import DoubleArray, FloatArray, IntArray
 from honeyguide.data.dataset import Dataset, Shape
 from honeyguide.data.profiles import Profiles
+from honeyguide.kernels import lapack
 from honeyguide.models.base import Recommender, Task
 from honeyguide.params import param
 from honeyguide.run import Run
@@ -83,7 +83,8 @@ def _from_people(positives: sp.csr_matrix, reg: float) -> tuple[FloatArray, Floa
     B_ij = (H'H)_ij / (1 - (H'H)_jj).
     """
     gram = np.asfortranarray((positives @ positives.T).toarray())  # (U, U)
-    half = scipy.linalg.solve_triangular(_cholesky(gram, reg), positives.toarray(), lower=True, overwrite_b=True)
+    half = np.ascontiguousarray(positives.toarray())
+    lapack.solve_lower(_cholesky(gram, reg), half)
     rest = 1.0 - np.einsum("ui,ui->i", half, half)
     return half.astype(np.float32), rest.astype(np.float32)
 
@@ -91,15 +92,11 @@ def _from_people(positives: sp.csr_matrix, reg: float) -> tuple[FloatArray, Floa
 def _cholesky(gram: DoubleArray, reg: float) -> DoubleArray:
     """The lower factor of gram + reg I, in place of gram."""
     gram[np.diag_indices_from(gram)] += reg
-    factor: DoubleArray
-    factor, info = scipy.linalg.lapack.dpotrf(gram, lower=1, overwrite_a=1)
-    assert info == 0, "X'X + reg I is positive definite"
-    return factor
+    lapack.cholesky(gram)
+    return gram
 
 
 def _inverse(gram: DoubleArray, reg: float) -> DoubleArray:
     """The lower triangle of (gram + reg I)^-1, in place of gram."""
-    inverse: DoubleArray
-    inverse, info = scipy.linalg.lapack.dpotri(_cholesky(gram, reg), lower=1, overwrite_c=1)
-    assert info == 0
-    return inverse
+    lapack.inverse(_cholesky(gram, reg))
+    return gram
