@@ -102,7 +102,8 @@ def seconds(times: LongArray, form: str) -> tuple[LongArray, str]:
     known = times != NO_TIME
     if form == "text" or not known.any():
         return times, form
-    middle = float(np.median(np.abs(times[known][:: max(1, len(times) // 100_000)].astype(np.float64))))
+    some = times[known] if len(times) < 1_000_000 else times[:: len(times) // 100_000]
+    middle = float(np.median(np.abs(some[some != NO_TIME].astype(np.float64))))
     at = next(n for n, (limit, _) in enumerate(_UNITS) if middle < limit)
     if at:
         np.floor_divide(times, _UNITS[at][1], out=times, where=known)

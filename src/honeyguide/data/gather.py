@@ -198,10 +198,14 @@ def gather(table: Table, columns: Columns, faults: Faults) -> Gathered:
 
 
 def _joined(parts: list[AnyArray]) -> AnyArray:
-    """The parts on end; the list is emptied, so that no second copy outlives the call."""
-    whole = np.concatenate(parts)
-    parts.clear()
-    return whole
+    """The parts on end; each is let go once copied, so that no second copy of a column is ever whole."""
+    joined = np.empty(sum(len(part) for part in parts), dtype=parts[0].dtype)
+    end = len(joined)
+    while parts:
+        part = parts.pop()
+        joined[end - len(part) : end] = part
+        end -= len(part)
+    return joined
 
 
 def _filled_rows(batch: pl.DataFrame) -> BoolArray:

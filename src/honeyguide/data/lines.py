@@ -23,7 +23,7 @@ from honeyguide.data.columns import BY_POSITION, is_usual
 from honeyguide.data.faults import Faults
 from honeyguide.errors import DataError
 
-BLOCK = 1 << 24  # bytes parsed at once
+BLOCK = 1 << 23  # bytes parsed at once
 _LONGEST = 1 << 26  # bytes of a line; beyond, the file is not text in lines
 _RUNAWAY = 100  # lines within one pair of quotes
 _SAMPLE = 1 << 16

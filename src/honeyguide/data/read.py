@@ -24,6 +24,8 @@ from honeyguide.data.usable import usable_rows
 from honeyguide.data.vocabulary import Vocabulary
 from honeyguide.errors import DataError, HoneyguideWarning, ParameterError
 
+_SLICE = 1 << 20
+
 
 def read(
     source: Any,
@@ -185,7 +187,7 @@ def _dataset(
 
 
 def _settle(codes: IntArray, ids: Ids, more: Ids | None) -> tuple[Vocabulary, IntArray]:
-    """The vocabulary of ids (and of those in the table of items), and the codes in it of provisional `codes`."""
+    """The vocabulary of ids (and of those in the table of items); provisional `codes` become its codes, in place."""
     kinds = {part.kind for part in (ids, more) if part is not None}
     if kinds >= {"integer", "string"}:
         raise DataError(
@@ -197,4 +199,7 @@ def _settle(codes: IntArray, ids: Ids, more: Ids | None) -> tuple[Vocabulary, In
         raise DataError("item ids are integers in the interactions or in the table of items, and strings in the other")
     series = ids.settled(integer)
     vocabulary = Vocabulary.of(series if more is None else pl.concat([series, more.settled(integer)]))
-    return vocabulary, vocabulary.encode(series)[codes]
+    place = vocabulary.encode(series)
+    for start in range(0, len(codes), _SLICE):  # in place: a second copy of all codes would be the peak of memory
+        codes[start : start + _SLICE] = place[codes[start : start + _SLICE]]
+    return vocabulary, codes
