@@ -28,6 +28,7 @@ _DTYPES = {
     "F64": "<f8", "F32": "<f4", "F16": "<f2", "I64": "<i8", "I32": "<i4", "I16": "<i2", "I8": "|i1",
     "U64": "<u8", "U32": "<u4", "U16": "<u2", "U8": "|u1", "BOOL": "|b1",
 }  # fmt: skip
+_MALFORMED = (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError)
 _NAMES = {np.dtype(text): name for name, text in _DTYPES.items()}
 
 
@@ -83,15 +84,20 @@ def read(path: str | Path, *, verify: bool = False) -> Artifact:
         what = "truncated" if 8 + length + end > size else "longer than its header says"
         raise ArtifactError(f"{path} is {what}: {size:,} bytes where {8 + length + end:,} are due; copy it again")
     whole_file = np.memmap(path, dtype=np.uint8, mode="r") if end else np.zeros(8 + length, np.uint8)
-    arrays = {name: _view(whole_file, 8 + length, entry) for name, entry in layout.items()}
+    try:
+        arrays = {name: _view(whole_file, 8 + length, entry) for name, entry in layout.items()}
+        header, digests = json.loads(metadata["header"]), json.loads(metadata["digests"])
+        if not isinstance(header, dict) or not isinstance(digests, dict):
+            raise TypeError
+    except _MALFORMED:
+        raise ArtifactError(f"{path} is not a honeyguide model file") from None
     if verify:
-        digests = json.loads(metadata["digests"])
         for name, array in arrays.items():
             if _digest(array) != digests.get(name):
                 raise ArtifactError(
                     f"{path} is damaged: the contents of {name!r} differ from their digest; copy it again"
                 )
-    return Artifact(arrays, json.loads(metadata["header"]))
+    return Artifact(arrays, header)
 
 
 def _parse(path: Path, text: bytes) -> tuple[dict[str, str], dict[str, Any]]:
@@ -108,13 +114,24 @@ def _parse(path: Path, text: bytes) -> tuple[dict[str, str], dict[str, Any]]:
             raise ArtifactError(f"{path} has {need}")
         if metadata["digest"] != _header_digest(metadata, layout):
             raise ArtifactError(f"{path} has an altered header: its digest differs; copy it again")
-        for entry in layout.values():
-            begin, end = entry["data_offsets"]
-            if end - begin != math.prod(entry["shape"]) * np.dtype(_DTYPES[entry["dtype"]]).itemsize or begin < 0:
-                raise ArtifactError(f"{path} has offsets that do not fit its shapes")
-    except (ValueError, KeyError, TypeError, AttributeError):
+        if not _fit(list(layout.values()), 8 + len(text)):
+            raise ArtifactError(f"{path} has offsets that do not fit its shapes")
+    except _MALFORMED:
         raise ArtifactError(foreign) from None
     return metadata, layout
+
+
+def _fit(entries: list[Mapping[str, Any]], base: int) -> bool:
+    """Whether the arrays lie end to end, each as long as its shape says and where its type may begin."""
+    last = 0
+    for entry in sorted(entries, key=lambda entry: tuple(entry["data_offsets"])):
+        (begin, end), size = entry["data_offsets"], np.dtype(_DTYPES[entry["dtype"]]).itemsize
+        if any(type(number) is not int or number < 0 for number in (begin, end, *entry["shape"])):
+            return False
+        if begin != last or end - begin != math.prod(entry["shape"]) * size or (base + begin) % size:
+            return False
+        last = end
+    return True
 
 
 def _view(whole_file: AnyArray, base: int, entry: Mapping[str, Any]) -> AnyArray:

@@ -11,6 +11,7 @@ import numpy as np
 
 from honeyguide.arrays import FloatArray, IntArray
 from honeyguide.data.profiles import Profiles
+from honeyguide.errors import ArtifactError
 from honeyguide.run import Run
 
 CELLS = 16 << 20
@@ -77,4 +78,8 @@ def _scores(score: Score, batch: Profiles, wanted: IntArray | None, low: int, hi
     whole = wanted is None and low == 0 and high == len(batch.schema.items)
     items = np.arange(low, high, dtype=np.int32) if wanted is None else wanted[low:high]
     scores = score(batch, None if whole else items)
+    if scores.shape != (len(batch), len(items)):  # compiled code, which reads them next, checks no bounds
+        raise ArtifactError(
+            f"the model gave scores {scores.shape} where {(len(batch), len(items))} are due; honeyguide verify its file"
+        )
     return items, np.require(scores, np.float32, ["C", "W", "O"])

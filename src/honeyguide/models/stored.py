@@ -22,7 +22,7 @@ from honeyguide.data.dataset import Positive, Schema
 from honeyguide.data.profiles import Profiles
 from honeyguide.data.vocabulary import Vocabulary
 from honeyguide.errors import ArtifactError
-from honeyguide.models import registry
+from honeyguide.models import registry, sound
 
 if TYPE_CHECKING:
     from honeyguide.models.base import Recommender
@@ -50,30 +50,38 @@ def save(model: Recommender, path: str | Path, *, histories: bool = True) -> Non
 
 
 def open_model(path: str | Path, *, verify: bool = False) -> Recommender:
-    """Open a saved model; its arrays are mapped, not read. With `verify`, their contents are checked first.
+    """Open a saved model; its arrays are mapped. Codes and offsets are read, to see that they are in range.
 
+    With `verify`, the contents of all arrays are checked against their digests, and the model is made to score.
     Raises ArtifactError for a damaged, foreign or later file.
     """
     file = artifact.read(path, verify=verify)
     try:
         schema = _unpack_schema(file)
         model = _unpack_model("model", file.header, file.arrays)
-        model.schema_, model.fingerprint_ = schema, file.header["fingerprint"]
+        model.schema_, model.fingerprint_ = schema, str(file.header["fingerprint"])
         model.histories_ = _unpack_histories(schema, file)
-        _share(model)
-    except (KeyError, TypeError, ValueError) as error:
-        raise ArtifactError(f"{path} cannot be opened by honeyguide {__version__}: {error}") from error
+        for value in vars(model).values():
+            _share(model, value)
+        if verify:
+            sound.model(model)
+    except sound.FAULTS as error:
+        what = f"{type(error).__name__} {error}" if isinstance(error, KeyError) else str(error) or type(error).__name__
+        raise ArtifactError(f"{path} cannot be opened by honeyguide {__version__}: {what}") from error
     return model
 
 
-def _share(model: Recommender) -> None:
-    """Nested models serve the same people and items."""
+def _share(model: Recommender, value: Any) -> None:
+    """Models in the learned state serve the same people and items."""
     from honeyguide.models.base import Recommender
 
-    for value in vars(model).values():
-        if isinstance(value, Recommender):
-            value.schema_, value.histories_, value.fingerprint_ = model.schema_, model.histories_, model.fingerprint_
-            _share(value)
+    if isinstance(value, tuple):
+        for part in value:
+            _share(model, part)
+    elif isinstance(value, Recommender):
+        value.schema_, value.histories_, value.fingerprint_ = model.schema_, model.histories_, model.fingerprint_
+        for inner in tuple(vars(value).values()):
+            _share(model, inner)
 
 
 def _pack_model(model: Recommender, prefix: str, arrays: dict[str, AnyArray]) -> dict[str, Any]:
@@ -109,6 +117,8 @@ def _unpack_model(prefix: str, packed: Mapping[str, Any], arrays: Mapping[str, A
     }
     model = cls(**given)
     for name, part in packed["state"].items():
+        if not name.endswith("_") or name.startswith("_") or name in _COMMON:
+            raise ValueError(f"{name!r} is no learned state")
         setattr(model, name, _unpack(part, f"{prefix}.{name}", arrays))
     return model
 
@@ -119,12 +129,16 @@ def _unpack(part: Mapping[str, Any], name: str, arrays: Mapping[str, AnyArray]) 
             return arrays[name]
         case "csr":
             parts = arrays[f"{name}.data"], arrays[f"{name}.indices"], arrays[f"{name}.indptr"]
-            return sp.csr_matrix(parts, shape=part["shape"], copy=False)
+            matrix = sp.csr_matrix(parts, shape=part["shape"], copy=False)
+            matrix.check_format(full_check=True)
+            return matrix
         case "tuple":
             return tuple(_unpack(inner, f"{name}.{at}", arrays) for at, inner in enumerate(part["parts"]))
-        case "scalar":
+        case "scalar" if part["value"] is None or isinstance(part["value"], bool | int | float | str):
             return part["value"]
-    return _unpack_model(name, part, arrays)
+        case "model":
+            return _unpack_model(name, part, arrays)
+    raise ValueError(f"{name!r} is of no kind of learned state")
 
 
 def _pack_schema(schema: Schema, arrays: dict[str, AnyArray]) -> dict[str, Any]:
@@ -145,10 +159,14 @@ def _unpack_schema(file: artifact.Artifact) -> Schema:
         s: Vocabulary.from_arrays({n: arrays[f"{s}.{n}"] for n in ("ids", "offsets", "order")})
         for s in ("users", "items")
     }
+    for side, vocabulary in sides.items():
+        sound.vocabulary(side, vocabulary)
     table = pl.read_ipc(io.BytesIO(arrays["item_table"].tobytes())) if "item_table" in arrays else pl.DataFrame()
-    scale = None if plain["scale"] is None else (plain["scale"][0], plain["scale"][1])
-    positive = Positive(plain["positive"])
-    return Schema(sides["users"], sides["items"], plain["explicit"], scale, positive, table, name=plain["name"])
+    scale = None if plain["scale"] is None else (float(plain["scale"][0]), float(plain["scale"][1]))
+    positive, explicit, name = Positive(plain["positive"]), bool(plain["explicit"]), str(plain["name"])
+    if table.width and len(table) != len(sides["items"]):
+        raise ValueError(f"the table of items has {len(table)} rows for {len(sides['items'])} items")
+    return Schema(sides["users"], sides["items"], explicit, scale, positive, table, name=name)
 
 
 def _unpack_histories(schema: Schema, file: artifact.Artifact) -> Profiles:
@@ -156,4 +174,6 @@ def _unpack_histories(schema: Schema, file: artifact.Artifact) -> Profiles:
         nobody = np.zeros(0, np.int32)
         return Profiles(schema, nobody, np.zeros(1, np.int64), nobody, np.zeros(0, np.float32))
     indptr, items, values = (file.arrays[f"histories.{name}"] for name in ("indptr", "items", "values"))
-    return Profiles.of_everyone(schema, indptr, items, values, file.arrays.get("histories.times"))
+    times = file.arrays.get("histories.times")
+    sound.histories(schema, indptr, items, values, times)
+    return Profiles.of_everyone(schema, indptr, items, values, times)
