@@ -4,8 +4,8 @@
 
 The file is synthetic (138,000 people, 27,000 items by a power law, half-stars, seconds) and lies in a temporary folder.
 `arrays_mb` is what a Dataset of that size holds; `peak_mb` is the most the process had, `start_mb` what it had after a
-first small read (medians of three). Half the rows are read too: `bytes_a_row` is how much the peak grows with a row, where the arrays kept
-take 20; a second copy would take 40. What does not grow is the block under way.
+first small read (medians of three). Half the rows are read too: `bytes_a_row` is how much the peak grows with a row,
+where the arrays kept take 20; a second copy would take 40. What does not grow is the block under way.
 """
 
 from __future__ import annotations

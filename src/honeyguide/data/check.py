@@ -79,6 +79,7 @@ def check(
         *timing(events, found, now),
         *patterns(events, found, scale),
     ]
+    values, binned = _histogram(events, columns)
     order: list[Severity] = ["error", "warning", "note"]
     return Report(
         source=table.name,
@@ -86,7 +87,8 @@ def check(
         columns=columns,
         rows=len(found.users) - faults.count(["blank"]),
         shape=events.shape,
-        values=_histogram(events, columns),
+        values=values,
+        binned=binned,
         times=events.span(),
         findings=tuple(sorted(findings, key=lambda finding: order.index(finding.severity))),
         memory=memory(events.shape) if memory is not None and events.shape.events else {},
@@ -143,14 +145,19 @@ def _id_findings(found: Gathered) -> list[Finding]:
 _AS_STRINGS = "nothing, if they are meant so; ask for them as strings, in quotes: '007', not 7"
 
 
-def _histogram(events: Events, columns: Columns) -> tuple[tuple[float, int], ...]:
-    """How often each value occurs; of more than a few values, how many lie in bins of equal width (log for counts)."""
+def _histogram(events: Events, columns: Columns) -> tuple[tuple[tuple[float, int], ...], bool]:
+    """How often each value occurs; where very many do, how many lie in bins: of ratings equal, of counts doubling."""
     if columns.amount is None or not events.shape.events:
-        return ()
+        return (), False
     values, counts = np.unique(events.values, return_counts=True)
-    if len(values) <= _BINS:
-        return tuple((float(v), int(n)) for v, n in zip(values, counts, strict=True))
-    low, high = float(values[0]), float(values[-1])
-    edges = np.geomspace(low, high, _BINS + 1) if low > 0 and high > 100 * low else np.linspace(low, high, _BINS + 1)
-    binned, _ = np.histogram(events.values, edges)
-    return tuple((float(edge), int(n)) for edge, n in zip(edges[:-1], binned, strict=True))
+    binned = len(values) > _BINS
+    if binned:
+        low, high = float(values[0]), float(values[-1])
+        edges = np.linspace(low, high, _BINS + 1)
+        if not events.explicit and high > 0:
+            least = max(float(values[values > 0][0]), high / 2.0**_BINS)
+            edges = 2.0 ** np.arange(np.floor(np.log2(least)), np.ceil(np.log2(high)) + 1)
+            edges = np.append([low] if low < edges[0] else [], np.append(edges[:-1], max(edges[-1], high)))
+        counts, edges = np.histogram(events.values, edges)
+        values = edges[:-1].astype(np.float32)
+    return tuple((float(v), int(n)) for v, n in zip(values, counts, strict=True)), binned

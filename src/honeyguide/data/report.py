@@ -7,10 +7,12 @@ import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 from honeyguide.data.columns import Columns
 from honeyguide.data.dataset import Shape
+from honeyguide.files import whole
 
 Severity: TypeAlias = Literal["error", "warning", "note"]
 _HEADINGS: dict[Severity, str] = {
@@ -49,6 +51,7 @@ class Report:
     values        (value, rows that have it), ascending; of many different values, bins by their lower end
     times         first and last moment, seconds since 1970, or None
     memory        bytes that a fit of each model would take, where the caller said how to know
+    binned        whether `values` are bins
     curves        what plots are drawn from: events of each person and of each item, descending, and events a period
     """
 
@@ -61,6 +64,7 @@ class Report:
     times: tuple[int, int] | None
     findings: tuple[Finding, ...]
     memory: Mapping[str, int] = field(default_factory=dict)
+    binned: bool = False
     curves: Mapping[str, tuple[tuple[float, float], ...]] = field(default_factory=dict)
 
     @property
@@ -97,6 +101,13 @@ class Report:
         """The report for machines: one JSON object."""
         return json.dumps(self.as_dict(), indent=2, ensure_ascii=False)
 
+    def html(self, path: str | Path) -> None:
+        """Write the report as one page of HTML with plots, which needs no other file."""
+        from honeyguide.data.page import page
+
+        with whole(path) as temporary:
+            temporary.write_text(page(self), encoding="utf-8")
+
     def as_dict(self) -> dict[str, Any]:
         """What `json` writes."""
         return {
@@ -108,6 +119,7 @@ class Report:
             "users": self.shape.users,
             "items": self.shape.items,
             "events": self.shape.events,
+            "binned": self.binned,
             "values": [list(pair) for pair in self.values],
             "times": None if self.times is None else list(self.times),
             "findings": [
