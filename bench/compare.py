@@ -91,7 +91,8 @@ def compare(
             measured = found[side.name]
             if measured.failure is None:
                 try:
-                    _round(measured, side, comparison, question, threads, seed + number)
+                    costs, measured.versions = once(side, comparison, question, threads=threads, seed=seed + number)
+                    measured.rounds.append(costs)
                 except BenchError as error:
                     if side == comparison.sides[0]:
                         raise
@@ -129,8 +130,10 @@ def _ids(vocabulary: Vocabulary, codes: AnyArray) -> AnyArray:
     return ids if vocabulary.kind == "integer" else ids.astype(str)
 
 
-def _round(measured: Measured, side: Side, comparison: Comparison, question: Question, threads: int, seed: int) -> None:
-    """Have one side do its job once, in a process of its own."""
+def once(
+    side: Side, comparison: Comparison, question: Question, *, threads: int, seed: int
+) -> tuple[dict[str, float], dict[str, str]]:
+    """Have one side do its job in a process of its own: costs and quality, and the versions of its packages."""
     packages: Sequence[str] = importlib.import_module(side.module).PACKAGES
     pinned = tuple(package.partition("==")[0] for package in packages)
     python = python_of(side.module.rpartition(".")[2], packages)
@@ -144,9 +147,9 @@ def _round(measured: Measured, side: Side, comparison: Comparison, question: Que
         hand_over(folder, job, question)
         run([str(python), "-m", side.module, name], what=side.name, threads=threads)
         timing = json.loads((folder / "timing.json").read_text(encoding="utf-8"))
-        measured.versions = timing.pop("versions")
+        versions = timing.pop("versions")
         with np.load(folder / "answer.npz") as answer:
-            measured.rounds.append(timing | judge(question, comparison, [answer[each] for each in answer.files]))
+            return timing | judge(question, comparison, [answer[each] for each in answer.files]), versions
 
 
 def hand_over(folder: Path, job: Job, question: Question) -> None:

@@ -90,22 +90,22 @@ def serve(contender: type[Contender]) -> None:
     with np.load(folder / "data.npz") as held:
         train = Events(held["train_users"], held["train_items"], held["train_values"])
         users, items = held["users"], held["items"]
-    side, answer = contender(job, train), ()
+    side = contender(job, train)
+    answer: tuple[AnyArray, ...] = ()
 
     def respond() -> None:
         nonlocal answer
-        answer = side.lists(users) if job.task == "lists" else (side.ratings(users, items),)  # type: ignore[assignment]
+        answer = side.lists(users) if job.task == "lists" else (side.ratings(users, items),)
 
     gc.collect()
     base = reset_peak()
     timing: dict[str, Any] = {"fit_first": _seconds(side.fit), "fit_mb": (peak() - base) / 1e6}
     reset_peak()
     timing |= {"answer_first": _seconds(respond), "answer_mb": (peak() - base) / 1e6}
-    again = job.refit
-    timing["fit"] = _seconds(side.fit) if again else timing["fit_first"]
+    timing["fit"] = _seconds(side.fit) if job.refit else timing["fit_first"]
     timing["answer"] = _seconds(respond)
     timing["versions"] = {name: version(name) for name in job.versions}
-    np.savez(folder / "answer.npz", *answer)
+    np.savez(folder / "answer.npz", *(each.astype(str) if each.dtype == object else each for each in answer))
     (folder / "timing.json").write_text(json.dumps(timing), encoding="utf-8")
 
 

@@ -12,18 +12,18 @@ _WORDS = {
 
 
 def of_comparison(name: str, result: Mapping[str, Any]) -> str:
-    """Costs and quality of each side (median, and least to most), then ratios to ours."""
+    """Costs and quality of each side, median (least–most); then of each rival / ours [of the least, of the most]."""
     protocol = result["protocol"]
     facts = f"{protocol['data']}, {protocol['split']} {protocol['test']:g}, {protocol['training_events']:,} events"
     head = f"{name}: {result['about']}\n{facts}, rounds: {protocol['rounds']}, threads: {protocol['threads']}"
     measured = {side: found for side, found in result["sides"].items() if "failure" not in found}
-    first = next(iter(measured.values()))
+    first: Mapping[str, Any] = next(iter(measured.values()))
     found = [key for key, value in first.items() if isinstance(value, Mapping) and "median" in value]
     keys = [key for key in _WORDS if key in found] + [key for key in found if key not in _WORDS]
-    lines = [["", *(_WORDS.get(key, key) for key in keys)]]
+    lines = [["", *(str(_WORDS.get(key, key)) for key in keys)]]
     lines += [[side, *(_cell(found[key]) for key in keys)] for side, found in measured.items()]
     for pair, ratios in result.get("ratios", {}).items():
-        lines.append([pair, *(_cell(ratios[key], "x") if ratios.get(key) else "" for key in keys)])
+        lines.append([pair, *(_ratio(ratios.get(key)) for key in keys)])
     failed = [f"{side} is absent: {found['failure']}" for side, found in result["sides"].items() if "failure" in found]
     return "\n".join([head, columns(lines), *failed, *([result["note"]] if result["note"] else [])])
 
@@ -43,8 +43,13 @@ def columns(lines: Sequence[Sequence[str]]) -> str:
     )
 
 
-def _cell(found: Mapping[str, float], unit: str = "") -> str:
+def _cell(found: Mapping[str, float]) -> str:
     median, low, high = (f"{found[key]:.3g}" for key in ("median", "min", "max"))
-    if median == low == high:
-        return f"{median}{unit}"
-    return f"{median}{unit} ({low}–{high})"
+    return median if low == high else f"{median} ({low}–{high})"
+
+
+def _ratio(found: Mapping[str, float] | None) -> str:
+    if found is None:
+        return ""
+    median, low, high = (f"{found[key]:.3g}" for key in ("median", "min", "max"))
+    return f"{median}x" if low == high else f"{median}x [{low}, {high}]"
