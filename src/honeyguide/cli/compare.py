@@ -39,7 +39,7 @@ def command(
         check_out(out, (".safetensors",))
     built = service.build(models.split(","), settings(set_))
     run = how.run()
-    data = reading.read(source)
+    data = reading.read(source, run)
     result = service.compare(
         data, built, kind=parts.split, test=parts.test, validation=parts.validation, metric=metric, k=k, run=run,
         told=lambda name, seconds: aside(f"{name}: fitted in {seconds:.1f} s"),

@@ -69,7 +69,7 @@ class Reading:
     positive: Annotated[str, _Option(help="Which events count as liked: 'every event', '>=4', …")] = "every event"
     invalid: Annotated[str, _Option(help="Rows that cannot be used: refuse the data, or drop them.")] = "refuse"
 
-    def read(self, source: Source) -> Dataset:
+    def read(self, source: Source, run: Run) -> Dataset:
         """The data; what was recognised is told on the error stream."""
         from honeyguide.cli.output import aside
         from honeyguide.data import sources
@@ -80,7 +80,7 @@ class Reading:
         else:
             given = source.columns()
             aside(f"columns: {columns_of(source.data, **given).text()}")
-            taken: Any = {"positive": self.positive, "invalid": self.invalid}
+            taken: Any = {"positive": self.positive, "invalid": self.invalid, "run": run}
             data = read(source.data, **given, items=source.items, **taken)
         aside(repr(data).strip("<>"))
         return data

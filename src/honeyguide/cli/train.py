@@ -30,7 +30,7 @@ def command(
 
     check_out(out, (".safetensors",))
     built, run = registry.create(model, settings(set_)), how.run()
-    data = reading.read(source)
+    data = reading.read(source, run)
     begun = time.perf_counter()
     built.fit(data, run=run)
     took = time.perf_counter() - begun

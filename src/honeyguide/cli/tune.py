@@ -36,7 +36,7 @@ def command(
         check_out(out, (".safetensors",))
     given, run = settings(set_), how.run()
     registry.create(model, given)  # a mistake in them is told before the data are read
-    data = reading.read(source)
+    data = reading.read(source, run)
     held = split(data, parts.split, test=parts.test, validation=parts.validation, seed=run.seed)  # type: ignore[arg-type]
     assert held.validation is not None
     try:

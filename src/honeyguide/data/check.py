@@ -23,6 +23,7 @@ from honeyguide.data.tables import open_table
 from honeyguide.data.timing import timing
 from honeyguide.data.usable import Events, usable_rows
 from honeyguide.errors import ParameterError
+from honeyguide.run import Run
 
 _BINS = 40
 _AS_INTEGER = r"^-?[0-9]+$"
@@ -56,11 +57,13 @@ def check(
     query: str | None = None,
     now: float | None = None,
     memory: Callable[[Shape], Mapping[str, int]] | None = None,
+    run: Run | None = None,
 ) -> Report:
     """What is wrong with a source, and what is worth knowing before a model is trained on it.
 
     The arguments that describe the source are those of `read`. `now` is the moment after which a time is impossible, by
-    default the present; `memory` says for a shape how many bytes each model would take.
+    default the present; `memory` says for a shape how many bytes each model would take;
+    `run` says whether a progress bar is shown.
     """
     if scale is not None and not scale[0] < scale[1]:
         raise ParameterError(
@@ -70,15 +73,17 @@ def check(
     given = {"user": user, "item": item, "rating": rating, "value": value, "time": time}
     columns = recognise(table.columns, given, source=table.name)
     faults = Faults(table.name, is_file=table.is_file, lenient=True)
-    found = gather(table, columns, faults)
-    usable = usable_rows(found, scale)
-    events = Events.of(found, usable)
-    findings = [
-        *_row_findings(faults),
-        *_id_findings(found),
-        *timing(events, found, now),
-        *patterns(events, found, scale),
-    ]
+    run = run or Run()
+    found = gather(table, columns, faults, run)
+    with run.track(f"checking {table.name}"):
+        usable = usable_rows(found, scale)
+        events = Events.of(found, usable)
+        findings = [
+            *_row_findings(faults),
+            *_id_findings(found),
+            *timing(events, found, now),
+            *patterns(events, found, scale),
+        ]
     values, binned = _histogram(events, columns)
     order: list[Severity] = ["error", "warning", "note"]
     return Report(

@@ -6,6 +6,7 @@ table (a Polars category space), numbered in order of arrival; their type is set
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +19,7 @@ from honeyguide.data.faults import LONGEST_ID, Faults, where
 from honeyguide.data.tables import Table
 from honeyguide.data.vocabulary import Vocabulary
 from honeyguide.errors import DataError
+from honeyguide.run import Run
 
 _MISSING = 2**32 - 1  # as int32: -1
 _INTEGER = r"^(0|-?[1-9][0-9]{0,18})$"
@@ -165,21 +167,42 @@ class Encoder:
         self._faults.add(f"mixed {self._role}", rows, example)
 
 
-def gather(table: Table, columns: Columns, faults: Faults) -> Gathered:
+class Growing:
+    """An array that batches are appended to. It grows in place, by a quarter, so that no second copy is ever held."""
+
+    def __init__(self, dtype: type[np.generic]) -> None:
+        self._array: AnyArray = np.empty(0, dtype)
+        self._count = 0
+
+    def append(self, part: AnyArray) -> None:
+        """Copy a batch to the end."""
+        end = self._count + len(part)
+        if end > len(self._array):
+            self._array.resize(max(end, len(self._array) * 5 // 4), refcheck=False)
+        self._array[self._count : end] = part
+        self._count = end
+
+    def whole(self) -> AnyArray:
+        """All that was appended."""
+        self._array.resize(self._count, refcheck=False)
+        return self._array
+
+
+def gather(table: Table, columns: Columns, faults: Faults, run: Run) -> Gathered:
     """All rows of a table as arrays. What is wrong with rows is noted in `faults`; nothing is left out."""
     users, items = (Encoder(role, faults, typed=table.typed) for role in ("user", "item"))
-    codes: tuple[list[IntArray], list[IntArray]] = ([], [])
-    values: list[FloatArray] = []
-    times: list[LongArray] = []
-    bad: list[AnyArray] = [np.zeros(0, np.int64)]
+    user_codes, item_codes, values = Growing(np.int32), Growing(np.int32), Growing(np.float32)
+    times, bad = Growing(np.int64), Growing(np.int64)
     row, unit = 0, ""
-    for batch in table.stream(columns.used(), faults):
+    for batch in _tracked(table, columns, faults, run):
         filled = _filled_rows(batch)
         if not filled.all():
             faults.add("blank", [number for number in where(~filled, row) if int(number) not in faults.unreadable])
-        codes[0].append(users.encode(batch[columns.user], filled, row))
-        codes[1].append(items.encode(batch[columns.item], filled, row))
-        if columns.amount is not None:
+        user_codes.append(users.encode(batch[columns.user], filled, row))
+        item_codes.append(items.encode(batch[columns.item], filled, row))
+        if columns.amount is None:
+            values.append(np.ones(len(batch), np.float32))
+        else:
             values.append(amounts(batch[columns.amount], columns.amount, filled, faults, row))
         if columns.time is not None:
             moment, wrong, form = moments(batch[columns.time], filled, faults, row)
@@ -189,23 +212,27 @@ def gather(table: Table, columns: Columns, faults: Faults) -> Gathered:
         row += len(batch)
     if row == 0:
         raise DataError(f"{faults.source} has no rows; it must hold one interaction a line")
-    user_codes, item_codes = _joined(codes[0]), _joined(codes[1])
-    moments_, unit = seconds(_joined(times), unit) if times else (None, "")
+    seconds_since, unit = seconds(times.whole(), unit) if columns.time is not None else (None, "")
+    codes = user_codes.whole(), item_codes.whole()
     return Gathered(
-        user_codes, item_codes, _joined(values) if values else np.ones(row, np.float32), moments_,
-        users.ids(user_codes), items.ids(item_codes), columns, unit, _joined(bad), faults,
-    )  # fmt: skip
+        *codes,
+        values.whole(),
+        seconds_since,
+        users.ids(codes[0]),
+        items.ids(codes[1]),
+        columns,
+        unit,
+        bad.whole(),
+        faults,
+    )
 
 
-def _joined(parts: list[AnyArray]) -> AnyArray:
-    """The parts on end; each is let go once copied, so that no second copy of a column is ever whole."""
-    joined = np.empty(sum(len(part) for part in parts), dtype=parts[0].dtype)
-    end = len(joined)
-    while parts:
-        part = parts.pop()
-        joined[end - len(part) : end] = part
-        end -= len(part)
-    return joined
+def _tracked(table: Table, columns: Columns, faults: Faults, run: Run) -> Iterator[pl.DataFrame]:
+    """The batches of a table, under a progress bar."""
+    with run.track(f"reading {table.name}", table.rows) as task:
+        for batch in table.stream(columns.used(), faults):
+            yield batch
+            task.advance(len(batch))
 
 
 def _filled_rows(batch: pl.DataFrame) -> BoolArray:

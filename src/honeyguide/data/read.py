@@ -23,6 +23,7 @@ from honeyguide.data.tables import Table, open_table
 from honeyguide.data.usable import usable_rows
 from honeyguide.data.vocabulary import Vocabulary
 from honeyguide.errors import DataError, HoneyguideWarning, ParameterError
+from honeyguide.run import Run
 
 _SLICE = 1 << 20
 
@@ -44,6 +45,7 @@ def read(
     query: str | None = None,
     name: str = "",
     invalid: Literal["refuse", "drop"] = "refuse",
+    run: Run | None = None,
 ) -> Dataset:
     """The interactions of a file (CSV, TSV, JSON lines, also .gz; Parquet), of a database, or of a data frame.
 
@@ -63,12 +65,14 @@ def read(
         What to ask of a database, whose URL is the source.
     invalid
         "refuse" a source with a row that cannot be used (DataError), or "drop" such rows with a warning.
+    run
+        Whether a progress bar is shown; the rest of it has no part in reading.
     """
     if invalid not in ("refuse", "drop"):
         raise ParameterError(f"invalid must be 'refuse' or 'drop', got {invalid!r}.")
     table = open_table(source, separator=separator, header=header, encoding=encoding, query=query)
     given = {"user": user, "item": item, "rating": rating, "value": value, "time": time}
-    return from_table(table, given, items=items, positive=positive, scale=scale, name=name, invalid=invalid)
+    return from_table(table, given, items=items, positive=positive, scale=scale, name=name, invalid=invalid, run=run)
 
 
 def columns_of(
@@ -99,6 +103,7 @@ def from_table(
     scale: tuple[float, float] | None = None,
     name: str = "",
     invalid: Literal["refuse", "drop"] = "refuse",
+    run: Run | None = None,
 ) -> Dataset:
     """The Dataset of an opened table."""
     rule = Positive(positive)
@@ -108,7 +113,7 @@ def from_table(
         raise ParameterError(f"scale is (lowest, highest) of ratings; {why}, got {scale!r}.")
     known = read_items(items) if items is not None else None
     faults = Faults(table.name, is_file=table.is_file, lenient=invalid == "drop")
-    found = gather(table, columns, faults)
+    found = gather(table, columns, faults, run or Run())
     keep = usable_rows(found, scale)
     if faults.kinds.keys() - {"blank", "no time"}:
         _refuse_or_warn(found, int(len(keep) - keep.sum() - faults.count(["blank"])), invalid)

@@ -28,7 +28,10 @@ _FETCH = 50_000  # rows a database gives at once
 
 @dataclass(frozen=True)
 class Table:
-    """A source opened: `typed` where ids come with a type, `frame` the data frame to answer in, `form` its format."""
+    """A source opened: `typed` where ids come with a type, `frame` the data frame to answer in, `form` its format.
+
+    `rows` is about how many there are, for a progress bar; None where that is not known before they are read.
+    """
 
     name: str
     columns: tuple[str, ...]
@@ -36,6 +39,7 @@ class Table:
     form: str
     stream: Stream
     frame: str = "polars"
+    rows: int | None = None
 
     @property
     def is_file(self) -> bool:
@@ -79,7 +83,7 @@ def open_table(
             def batches(columns: list[str], faults: Faults) -> Iterator[pl.DataFrame]:
                 return (frame.select(columns) for frame in text_batches(path, dialect, faults))
 
-            return Table(str(path), dialect.names, False, form, batches)
+            return Table(str(path), dialect.names, False, form, batches, rows=_about(path, head))
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror or error}") from None
     if text_only:
@@ -111,7 +115,8 @@ def _existing(path: Path) -> Path:
 
 def _parquet(path: Path) -> Table:
     try:
-        names = tuple(pl.scan_parquet(path).collect_schema())
+        scan = pl.scan_parquet(path)
+        names, rows = tuple(scan.collect_schema()), scan.select(pl.len()).collect().item()
     except pl.exceptions.PolarsError as error:
         raise DataError(f"{path} is a damaged Parquet file: {_first_line(error)}") from None
 
@@ -121,7 +126,14 @@ def _parquet(path: Path) -> Table:
         except pl.exceptions.PolarsError as error:
             raise DataError(f"{path} is a damaged Parquet file: {_first_line(error)}") from None
 
-    return Table(str(path), names, True, "Parquet", batches)
+    return Table(str(path), names, True, "Parquet", batches, rows=rows)
+
+
+def _about(path: Path, head: bytes) -> int | None:
+    """The number of lines of a text file, judged by the length of its first ones."""
+    with open(path, "rb") as stream:
+        packed = stream.read(2) == b"\x1f\x8b"
+    return None if packed else max(1, path.stat().st_size * head.count(b"\n") // len(head))
 
 
 def _is_array(head: bytes) -> bool:
@@ -158,7 +170,7 @@ def _json(path: Path, head: bytes) -> Table:
             row += len(frame)
             yield frame
 
-    return Table(str(path), tuple(names), True, "JSON lines", batches)
+    return Table(str(path), tuple(names), True, "JSON lines", batches, rows=_about(path, head))
 
 
 def _json_block(block: bytes, columns: list[str], faults: Faults, row: int, line: int) -> pl.DataFrame:
@@ -238,7 +250,7 @@ def _frame(source: Any) -> Table:
             yield native if isinstance(native, pl.DataFrame) else pl.DataFrame([_to_polars(part[c]) for c in columns])
 
     kind = str(given.implementation.value)
-    return Table(f"the {kind} frame", names, True, f"a {kind} data frame", batches, kind)
+    return Table(f"the {kind} frame", names, True, f"a {kind} data frame", batches, kind, len(given))
 
 
 def _to_polars(column: Any) -> pl.Series:

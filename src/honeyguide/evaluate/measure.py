@@ -85,7 +85,8 @@ class _Answers:
         self.paper = paper
         self.lists: IntArray | None = paper.lists(model, longest, run, name=name) if longest else None
         rates = model.task == "rating" and any(m.kind == "rating" for m in asked)
-        self.ratings: FloatArray | None = paper.ratings(model) if rates else None
+        with run.track(f"ratings of {name}"):
+            self.ratings: FloatArray | None = paper.ratings(model) if rates else None
 
     def groups(self, asked: Iterable[Metric]) -> dict[str, dict[str, Result]]:
         """Marks of all, and of each group of people and of items where there is more than one group."""

@@ -128,6 +128,13 @@ class Recommender(ABC):
         if self.task == "rating" and not data.schema.explicit:
             others = ", ".join(n for n in registry.names() if registry.load(n)().task == "ranking")
             raise DataError(f"{name} learns ratings and these data hold none; name them with rating=, or use: {others}")
+        rule = data.schema.positive
+        if self.task == "ranking" and not rule.mask(data.values).any():
+            low, high = data.values.min(), data.values.max()
+            raise DataError(
+                f"{name} learns from positive events and there are none: positive is {rule.rule!r}, "
+                f"values go from {low:g} to {high:g}; choose another rule with positive="
+            )
         need = self.memory(data.shape)
         if need > run.budget:
             fitting = [n for n, other in sizes(data.shape).items() if other <= run.budget]
