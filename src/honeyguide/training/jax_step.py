@@ -19,7 +19,6 @@ class JaxStep:
     def __init__(self, objective: Objective, packed: Mapping[str, FloatArray]) -> None:
         import jax
 
-        self._objective, self._network = objective, objective.network
         weights = [variable.value for variable in objective.trainable]
         rest = [variable.value for variable in objective.untrained]
         self._state: dict[str, Any] = {
@@ -48,7 +47,7 @@ class JaxStep:
         return np.array(self._state["tables"][name])
 
     def weights(self) -> list[FloatArray]:
-        """Copies of the network's trained weights."""
+        """Copies of the layers' trained weights."""
         return [np.array(value) for value in self._state["weights"]]
 
 

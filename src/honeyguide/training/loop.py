@@ -1,6 +1,6 @@
-"""The training loop of every deep model: Adam over a Keras network and tables of vectors.
+"""The training loop of every deep model: Adam over Keras layers and tables of vectors.
 
-    trainer = Trainer(Objective(tables, lookups, loss, network), learning_rate=1e-3, run=run)
+    trainer = Trainer(Objective(tables, lookups, loss, layers), learning_rate=1e-3, run=run)
     for epoch in range(epochs):
         trainer.epoch(batches)
         self.users_ = trainer.table("users")
@@ -70,7 +70,7 @@ class Trainer:
         return np.ascontiguousarray(value if index is None else index.settled(value, m, v, self._done))
 
     def weights(self) -> tuple[FloatArray, ...]:
-        """Copies of the network's weights, in the order of its `trainable_variables`."""
+        """Copies of the layers' weights, in the order of their `trainable_variables`."""
         return tuple(self._step.weights())
 
     def _run(self, batch: Batch) -> Any:

@@ -8,11 +8,14 @@ p_j - j <= r; one binary search finds j, also for who has all items but one. O(l
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Literal
 
 import numpy as np
 import scipy.sparse as sp
 
 from honeyguide.arrays import AnyArray, FloatArray, IntArray, LongArray
+
+_STRETCH = 16  # items in a row of a batch where every pair takes part
 
 
 class Negatives:
@@ -50,3 +53,74 @@ def shuffled(count: int, size: int, rng: np.random.Generator) -> Iterator[tuple[
         weight = np.zeros(size, np.float32)
         weight[: len(rows)] = 1.0
         yield np.resize(rows, size), weight
+
+
+class Pointwise:
+    """The terms of a loss over pairs of a person and an item, in batches of one shape.
+
+    `known` (U, I) holds the pairs with a target; all others have target 0 and `negatives` of them are drawn for each
+    known one: 0 for none, "all" for every pair in each epoch. With `reweight` a drawn pair counts for all that the
+    person lacks, over the number drawn for that person, so that an epoch's sum is that of "all" in expectation; people
+    with no known pair then take part with drawn ones alone.
+    """
+
+    def __init__(self, known: sp.csr_matrix, *, negatives: int | Literal["all"], reweight: bool = False) -> None:
+        self._known, self._others = known.tocsr(), Negatives(known)
+        self._negatives, self._reweight = negatives, reweight
+        self._width = min(int(known.shape[1]), _STRETCH)
+        held = np.diff(self._known.indptr)
+        alone = np.flatnonzero(held == 0) if reweight and negatives != "all" else np.zeros(0, np.int64)
+        self._users = np.concatenate([np.repeat(np.arange(len(held)), held), alone]).astype(np.int32)  # (N,)
+        self._items = np.concatenate([self._known.indices, np.zeros(len(alone), np.int32)]).astype(np.int32)
+        self._targets = np.concatenate([self._known.data, np.zeros(len(alone))]).astype(np.float32)
+        self._weights = (np.arange(len(self._users)) < self._known.nnz).astype(np.float32)
+        self._scale = self._others.lacking / np.maximum(held, 1) / max(1, 0 if negatives == "all" else negatives)
+
+    @property
+    def total(self) -> float:
+        """The sum of an epoch's weights: the number of terms that it stands for."""
+        whole = float(self._known.shape[0] * self._known.shape[1])
+        if self._negatives == "all" or (self._reweight and self._negatives):
+            return whole
+        lacking = int(np.count_nonzero(self._others.lacking[self._users]))
+        return float(self._known.nnz + self._negatives * lacking)
+
+    def steps(self, size: int) -> int:
+        """The number of batches in an epoch."""
+        rows = len(self._users)
+        if self._negatives == "all":
+            rows = int(self._known.shape[0]) * -(-int(self._known.shape[1]) // self._width)
+        return -(-rows // size)
+
+    def epoch(self, size: int, rng: np.random.Generator) -> Iterator[dict[str, AnyArray]]:
+        """Batches of B = `size` rows: user (B,), item, target and weight (B, C).
+
+        A row is a known pair and the negatives drawn for it; of "all", a person and a stretch of items.
+        """
+        if self._negatives == "all":
+            yield from self._every(size, rng)
+            return
+        for at, weight in shuffled(len(self._users), size, rng):
+            users = self._users[at]
+            batch = {"user": users, "item": self._items[at][:, None], "target": self._targets[at][:, None]}
+            batch["weight"] = (weight * self._weights[at])[:, None]
+            if self._negatives:
+                drawn = self._others.draw(users, self._negatives, rng)  # (B, negatives)
+                count = np.where(self._others.lacking[users] > 0, weight, 0.0).astype(np.float32)
+                count = count * self._scale[users].astype(np.float32) if self._reweight else count
+                more = np.broadcast_to(count[:, None], drawn.shape)
+                batch["item"] = np.concatenate([batch["item"], np.maximum(drawn, 0)], axis=1)
+                batch["target"] = np.concatenate([batch["target"], np.zeros(drawn.shape, np.float32)], axis=1)
+                batch["weight"] = np.concatenate([batch["weight"], more], axis=1)
+            yield batch
+
+    def _every(self, size: int, rng: np.random.Generator) -> Iterator[dict[str, AnyArray]]:
+        """Each person with each stretch of a shuffled catalogue, in random order."""
+        n_items, width = int(self._known.shape[1]), self._width
+        stretches = -(-n_items // width)
+        items = np.resize(rng.permutation(n_items), stretches * width).reshape(stretches, width).astype(np.int32)
+        real = (np.arange(stretches * width) < n_items).reshape(stretches, width)
+        for at, weight in shuffled(int(self._known.shape[0]) * stretches, size, rng):
+            users, part = (at // stretches).astype(np.int32), at % stretches
+            target = np.asarray(self._known[users[:, None], items[part]], np.float32)
+            yield {"user": users, "item": items[part], "target": target, "weight": weight[:, None] * real[part]}

@@ -43,7 +43,7 @@ class TensorflowStep:
         return np.array(self._tables[name])
 
     def weights(self) -> list[FloatArray]:
-        """Copies of the network's trained weights."""
+        """Copies of the layers' trained weights."""
         return [np.array(variable.value) for variable in self._objective.trainable]
 
     def _train(self, rate: Any, touched: Any, inverse: Any, batch: Any) -> Any:

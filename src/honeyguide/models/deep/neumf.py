@@ -1,0 +1,253 @@
+"""NeuMF: a factorisation and a tower of hidden layers, joined (He et al. 2017, arXiv:1708.05031).
+
+    out(u, i) = h [g_u * g_i ; tower(p_u, q_i)] + b_u + b_i + b,    tower = ReLU layers on [p_u; q_i]
+
+For lists ("binary_crossentropy", y in [0, 1], s = sigmoid(out)) it minimises
+
+    - sum over pairs of [ y log s + (1 - y) log(1 - s) - embedding_reg (|u|^2 + |i|^2) ] + reg (|W|^2 + |b|^2)
+
+for ratings ("squared_error") sum of (r - mean - out)^2 over the known ones plus the same. The paper has no b_u and b_i.
+Trained by Adam through training/, on Keras; asked in NumPy (_neumf_net.py), so serving needs no Keras.
+
+Fit: O(epochs N (1 + negatives) H^2) for H units a layer; memory 24 (U + I) F bytes and 24 N. Score: O(I H^2) a person.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+import scipy.sparse as sp
+
+from honeyguide.arrays import BoolArray, FloatArray, IntArray
+from honeyguide.data.dataset import Dataset, Shape
+from honeyguide.data.profiles import Pairs, Profiles
+from honeyguide.errors import DataError
+from honeyguide.models.base import FoldIn, Recommender, Task
+from honeyguide.models.deep import _neumf_net as net
+from honeyguide.params import param
+from honeyguide.run import Run
+from honeyguide.training import backend
+from honeyguide.training.loop import Trainer
+from honeyguide.training.objective import Objective, initialise
+from honeyguide.training.sampling import Pointwise
+
+_SPREAD = 0.1  # standard deviation of the initial embeddings
+_SHARED = 1024  # items that stand for all the others when a stranger's vector is fitted
+_STEPS, _RATE = 40, 0.1  # of that fit
+
+
+@dataclass(kw_only=True, eq=False)
+class NeuMF(Recommender):
+    """A generalised factorisation and hidden layers on user and item embeddings, for lists or for ratings.
+
+    Lists: y = 1 for a positive ("positive") or (r - min) / (max - min) for a known rating ("scaled"), 0 for the others,
+    of which `negatives` are drawn for each known pair in each epoch, or "all" taken. `reweight` lets drawn ones count
+    for all those they stand for, so that the sampled loss equals that of "all" in expectation; lists are usually better
+    without. `target`, `negatives` and `reweight` have no part in "squared_error", which learns known ratings alone.
+    The rate of Adam falls linearly to 0 over the epochs.
+    """
+
+    fold_in: ClassVar[FoldIn] = "approximate"
+
+    factors: int = param(32, low=1, tune=(8, 128, "log"), help="length of each of the two embeddings of a user or item")
+    hidden: tuple[int, ...] = param((64, 32), low=1, help="units of the hidden layers, none for a factorisation alone")
+    objective: Literal["binary_crossentropy", "squared_error"] = param(
+        "binary_crossentropy", help="binary_crossentropy for lists, squared_error for ratings"
+    )
+    target: Literal["positive", "scaled"] = param(
+        "positive", help="y of a known pair: 1 if positive, or the rating scaled to 0 … 1"
+    )
+    negatives: int | Literal["all"] = param(
+        4, low=0, tune=(1, 16, "log"), help="pairs drawn for each known one, or all"
+    )
+    reweight: bool = param(False, help="let drawn pairs count for all that they stand for")
+    reg: float = param(0.0, low=0.0, tune=(1e-3, 1e3, "log"), help="L2 weight on the weights and biases of the layers")
+    embedding_reg: float = param(
+        0.0, low=0.0, tune=(1e-6, 1e-2, "log"), help="L2 weight on the embeddings, for each pair"
+    )
+    dropout: float = param(
+        0.0, low=0.0, high=0.9, tune=(0.0, 0.7), help="share of the units left out at random in each step"
+    )
+    learning_rate: float = param(2e-3, low=1e-6, tune=(1e-4, 3e-2, "log"), help="step of Adam")
+    batch_size: int = param(256, low=1, tune=(64, 2048, "log"), help="known pairs in a step")
+    epochs: int = param(15, low=1, tune=(5, 60, "log"), help="passes over the data")
+
+    @property
+    def task(self) -> Task:  # type: ignore[override]
+        """ "ranking" for binary cross-entropy, "rating" for squared error."""
+        return "ranking" if self._logistic else "rating"
+
+    @property
+    def _logistic(self) -> bool:
+        return self.objective == "binary_crossentropy"
+
+    def _fit_epochs(self, data: Dataset, run: Run) -> Iterator[None]:
+        known = self._known(data.profiles())  # (U, I)
+        terms = Pointwise(known, negatives=self.negatives if self._logistic else 0, reweight=self.reweight)
+        self.mean_ = 0.0 if self._logistic else float(known.data.mean())
+        keras, rng = backend.keras(run), run.rng(0)
+        layers = self._layers(keras, run.seed)
+        initialise(layers, rng)
+        width = self.factors * (2 if self.hidden else 1) + 1
+        sides = {"users": data.n_users, "items": data.n_items}
+        tables = {name: rng.normal(0.0, _SPREAD, (rows, width)).astype(np.float32) for name, rows in sides.items()}
+        loss = self._loss(keras.ops, layers, terms)
+        objective = Objective(tables, {"user": "users", "item": "items"}, loss, layers)
+        steps, rate = self.epochs * terms.steps(self.batch_size), self.learning_rate
+        trainer = Trainer(objective, learning_rate=lambda t: rate * max(0.0, 1.0 - (t - 1) / steps), run=run)
+        self.rated_ = np.bincount(known.indices, minlength=data.n_items) > 0
+        for _ in range(self.epochs):
+            trainer.epoch(terms.epoch(self.batch_size, rng))
+            self._take(trainer, np.diff(known.indptr) > 0)
+            yield
+
+    def _known(self, profiles: Profiles) -> sp.csr_matrix:
+        """(B, I) what is learnt of each known pair: y of lists, or the rating."""
+        if self._logistic and self.target == "positive":
+            return profiles.positives()
+        known, scale = profiles.matrix(), profiles.schema.scale
+        if self._logistic:
+            if scale is None:
+                raise DataError("NeuMF.target='scaled' needs ratings and these data hold none; use target='positive'")
+            known.data = (known.data - scale[0]) / max(scale[1] - scale[0], 1e-9)
+        return known
+
+    def _layers(self, keras: Any, seed: int) -> list[Any]:
+        """Built layers in the order of `Net`'s weights, a Dropout after each hidden one."""
+        layers, width = [], 0
+        for place, units in enumerate(self.hidden):
+            if place == 0:
+                layers += [keras.layers.Dense(units, use_bias=False), keras.layers.Dense(units)]
+                layers[0].build((None, self.factors))
+            else:
+                layers.append(keras.layers.Dense(units, activation=None))
+            layers[-1].build((None, width or self.factors))
+            layers.append(keras.layers.Dropout(self.dropout, seed=seed + place))
+            width = units
+        layers.append(keras.layers.Dense(1))
+        layers[-1].build((None, self.factors + width))
+        return layers
+
+    def _output(self, ops: Any, layers: list[Any], users: Any, items: Any) -> Any:
+        """out (B, C) of users (B, 1, W) with items (B, C, W)."""
+        factors, width = self.factors, 2 * self.factors
+        joined = users[..., :factors] * items[..., :factors]  # (B, C, F)
+        if self.hidden:
+            first, second, drop, *more = layers[:-1]
+            layer = drop(ops.relu(first(users[..., factors:width]) + second(items[..., factors:width])), training=True)
+            for dense, drop in zip(more[::2], more[1::2], strict=True):
+                layer = drop(ops.relu(dense(layer)), training=True)
+            joined = ops.concatenate([joined, layer], axis=-1)
+        return layers[-1](joined)[..., 0] + users[..., -1] + items[..., -1]
+
+    def _loss(self, ops: Any, layers: list[Any], terms: Pointwise) -> Any:
+        """The objective over the epoch's number of terms, as a batch estimates it."""
+        each = terms.steps(self.batch_size) / terms.total
+        weights = [variable for layer in layers for variable in layer.trainable_variables]
+
+        def loss(rows: Any, batch: Any) -> Any:
+            users, items = rows["user"][:, None], rows["item"]  # (B, 1, W), (B, C, W)
+            out = self._output(ops, layers, users, items)
+            if self._logistic:  # -y log s - (1 - y) log(1 - s) = softplus(out) - y out
+                term = ops.softplus(out) - batch["target"] * out
+            else:
+                term = ops.square(batch["target"] - self.mean_ - out)
+            if self.embedding_reg:
+                squares = ops.sum(ops.square(users), axis=-1) + ops.sum(ops.square(items), axis=-1)
+                term = term + self.embedding_reg * squares
+            total = each * ops.sum(batch["weight"] * term)
+            if self.reg:
+                total = total + self.reg / terms.total * sum(ops.sum(ops.square(weight)) for weight in weights)
+            return total
+
+        return loss
+
+    def _take(self, trainer: Trainer, trained: BoolArray) -> None:
+        """Learned state from the trainer; people without a known pair get the mean of the others."""
+        self.users_, self.items_ = trainer.table("users"), trainer.table("items")
+        self.weights_ = trainer.weights()
+        self.mean_user_ = self.users_[trained].mean(axis=0) if trained.any() else np.zeros_like(self.users_[0])
+        self.users_[~trained] = self.mean_user_
+
+    # ---- asking -----------------------------------------------------------------------------------------------------
+
+    def score(self, profiles: Profiles, items: IntArray | None = None) -> FloatArray:
+        out = self._net.grid(self._vectors(profiles), self.items_ if items is None else self.items_[items])  # (B, C)
+        if not self._logistic:
+            rated = self.rated_ if items is None else self.rated_[items]
+            out = np.where(rated, out, np.float32(0.0)) + np.float32(self.mean_)
+        return out
+
+    def rate(self, profiles: Profiles, pairs: Pairs) -> FloatArray:
+        if self._logistic:
+            return super().rate(profiles, pairs)
+        people, codes = self._vectors(profiles), np.maximum(pairs.items, 0)
+        out = self._net.pairs(people[pairs.rows], self.items_[codes])
+        return np.where((pairs.items >= 0) & self.rated_[codes], out, np.float32(0.0)) + np.float32(self.mean_)
+
+    def similarity(self, items: IntArray) -> FloatArray:
+        """The cosine (C, I) of the items' embeddings, both of them end to end."""
+        unit = self.items_[:, :-1] / np.maximum(np.linalg.norm(self.items_[:, :-1], axis=1, keepdims=True), 1e-9)
+        return np.asarray(unit[items] @ unit.T)
+
+    def memory(self, shape: Shape) -> int:
+        width = 2 * self.factors + 1
+        drawn = 16 if self.negatives == "all" else 1 + self.negatives
+        pairs = self.batch_size * drawn * (2 * self.factors + 3 * sum(self.hidden) + 8)
+        return 20 * (shape.users + shape.items) * width + 40 * shape.events + 12 * pairs
+
+    @property
+    def _net(self) -> net.Net:
+        return net.Net(self.factors, self.weights_)
+
+    def _vectors(self, profiles: Profiles) -> FloatArray:
+        """(B, W): trained where the person is known, else fitted to the history; the mean where that is empty."""
+        out = np.repeat(self.mean_user_[None], len(profiles), axis=0)
+        known = profiles.known >= 0
+        out[known] = self.users_[profiles.known[known]]
+        strangers = np.flatnonzero(~known)
+        if len(strangers):
+            targets = self._known(profiles.take(strangers))  # (S, I)
+            some = np.flatnonzero(np.diff(targets.indptr))
+            if len(some):
+                out[strangers[some]] = self._folded(targets[some])
+        return out
+
+    def _folded(self, targets: sp.csr_matrix) -> FloatArray:
+        """Vectors (S, W) of new people from their known pairs (S, I), none empty."""
+        if self._logistic:
+            terms = self._terms(targets)
+        else:
+            indptr, ratings = targets.indptr.astype(np.int64), targets.data - np.float32(self.mean_)
+            terms = net.Terms(indptr, targets.indices, ratings, np.ones_like(ratings))
+        return net.fold_in(
+            self._net, self.items_, terms, self.mean_user_,
+            logistic=self._logistic, reg=self.embedding_reg, steps=_STEPS, rate=_RATE,
+        )  # fmt: skip
+
+    def _terms(self, targets: sp.csr_matrix) -> net.Terms:
+        """The known pairs, and for the others a fixed sample of items that carries their whole expected weight."""
+        n_people, n_items = targets.shape
+        shared = np.arange(n_items)
+        if n_items > _SHARED:
+            shared = np.sort(np.random.default_rng(0).choice(n_items, _SHARED, replace=False))
+        known = targets.copy()
+        known.data = np.ones_like(known.data)
+        free = 1.0 - known[:, shared].toarray()  # (S, shared) whether the person lacks it
+        held, lacking = np.diff(targets.indptr), n_items - np.diff(targets.indptr)
+        drawn = (
+            lacking if self.reweight or self.negatives == "all" else np.minimum(self.negatives * held, lacking * 10**9)
+        )
+        free *= (drawn / np.maximum(free.sum(axis=1), 1.0))[:, None]
+        rest = sp.csr_matrix(free.astype(np.float32))
+        rows = np.concatenate(
+            [np.repeat(np.arange(n_people), held), np.repeat(np.arange(n_people), np.diff(rest.indptr))]
+        )
+        order = np.argsort(rows, kind="stable")
+        items = np.concatenate([targets.indices, shared[rest.indices]])[order]
+        y = np.concatenate([targets.data, np.zeros(rest.nnz, np.float32)])[order]
+        weights = np.concatenate([np.ones(targets.nnz, np.float32), rest.data])[order]
+        return net.Terms(np.append(0, np.cumsum(np.bincount(rows, minlength=n_people))), items, y, weights)
