@@ -19,12 +19,16 @@ COMMANDS = ("demo", "check", "train", "compare", "tune", "recommend", "predict",
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line; a caller's mistake is one line on the error stream."""
-    from honeyguide.cli.interrupt import prompt
+    from honeyguide.cli.interrupt import STOPPED, prompt
 
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
-    with prompt():
-        status = run(sys.argv[1:] if arguments is None else arguments)
+    try:
+        with prompt():
+            status = run(sys.argv[1:] if arguments is None else arguments)
+    except KeyboardInterrupt:  # before the command began
+        sys.stderr.write(STOPPED + "\n")
+        status = 1
     sys.exit(status)
 
 
@@ -81,9 +85,8 @@ def _guarded(command: Callable[..., int | None]) -> Callable[..., int]:
         except BrokenPipeError:  # the reader, such as `head`, has had enough
             return _mute(0)
         except OSError as error:
-            if error.filename is not None:
-                raise
-            return _mute(_say(f"cannot write the output: {error.strerror}"))
+            what = "cannot write the output" if error.filename is None else error.filename
+            return _mute(_say(f"{what}: {error.strerror or error}"))
 
     return call
 
