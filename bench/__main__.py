@@ -11,7 +11,7 @@ from honeyguide.errors import HoneyguideError
 
 
 def main() -> int:
-    """The exit status: 0 done, 1 one of our sides failed, 2 a wrong command line."""
+    """The exit status: 0 done, 1 one of our sides failed, 2 a wrong command line or data set."""
     from bench.catalogue import COMPARISONS
 
     names = ["import", *COMPARISONS]
@@ -35,7 +35,7 @@ def main() -> int:
             print(_measure(name, asked), flush=True)
         except (BenchError, HoneyguideError) as error:
             print(f"bench: {name}: {error}", file=sys.stderr)
-            failed = 1
+            failed = max(failed, 1 if isinstance(error, BenchError) else 2)
     print(f"{time.perf_counter() - begun:.0f} s in all")
     return failed
 
