@@ -57,8 +57,8 @@ class Run:
         return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
     def rng(self, *stream: int) -> np.random.Generator:
-        """A generator of its own for each stream number, all determined by `seed`."""
-        return np.random.default_rng([self.seed, *stream])
+        """A generator of its own for each stream, all determined by `seed`; (2,) and (2, 0) are two streams."""
+        return np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=stream))
 
     def map(self, kernel: Callable[..., Any], count: int, *args: Any, block: int = 256) -> list[Any]:
         """Call `kernel(start, stop, *args)` for fixed blocks of range(count) on threads; results in block order."""
