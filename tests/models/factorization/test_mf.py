@@ -179,19 +179,19 @@ def test_unknown_ratings_are_not_zeros() -> None:
 
 @pytest.mark.parametrize("solver", ["als", "sgd"])
 def test_what_was_never_seen_gets_the_mean(make: Make, solver: str) -> None:
-    rows = [("u", "a", 4.5, 1), ("u", "b", 2.0, 2), ("v", "a", 0.5, 3), ("v", "b", 3.5, 3), ("w", "c", 5.0, 3)]
-    part = make(rows).take(np.arange(4))  # neither w nor c has a rating
+    rows = [("u", "a", 4.5, 1), ("u", "b", 2.0, 2), ("v", "a", 0.5, 3), ("v", "b", 3.5, 3), ("w", "A", 5.0, 3)]
+    part = make(rows).take(np.arange(4))  # neither w nor A, the first item, has a rating
     mean = float(part.values.mean())
     model = Mf(factors=2, solver=solver, epochs=30).fit(part)  # type: ignore[arg-type]
-    b_user, b_item = model.user_vectors_[0, 0], model.item_vectors_[0, 0]
-    found = model.predict([("u", "c"), ("u", "none"), ("w", "a"), ("nobody", "a"), ("w", "c"), ("nobody", "none")])
+    b_user, b_item = model.user_vectors_[0, 0], model.item_vectors_[1, 0]
+    found = model.predict([("u", "A"), ("u", "none"), ("w", "a"), ("nobody", "a"), ("w", "A"), ("nobody", "none")])
     expected = [mean + b_user, mean + b_user, mean + b_item, mean + b_item, mean, mean]
     np.testing.assert_allclose(found["prediction"], expected, atol=1e-5)
     assert abs(b_user) > 1e-3 < abs(b_item)
     plain = Mf(factors=2, solver=solver, biases=False, epochs=30).fit(part)  # type: ignore[arg-type]
-    found = plain.predict([("u", "c"), ("u", "none"), ("w", "a"), ("nobody", "a"), ("nobody", "none")])
+    found = plain.predict([("u", "A"), ("u", "none"), ("w", "a"), ("nobody", "a"), ("nobody", "none")])
     np.testing.assert_allclose(found["prediction"], mean, atol=1e-6)
-    np.testing.assert_allclose(plain.score(part.profiles())[:, 2], mean, atol=1e-6)
+    np.testing.assert_allclose(plain.score(part.profiles())[:, 0], mean, atol=1e-6)
     np.testing.assert_allclose(plain.score(part.profiles())[2], mean, atol=1e-6)
 
 
