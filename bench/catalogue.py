@@ -60,7 +60,16 @@ COMPARISONS = {
             Side(
                 "mf-sgd",
                 _OURS,
-                {"model": "mf", "solver": "sgd", "factors": 50, "epochs": 20, "learning_rate": 0.005, "reg": 0.02},
+                {
+                    "model": "mf",
+                    "solver": "sgd",
+                    "factors": 50,
+                    "epochs": 20,
+                    "learning_rate": 0.005,
+                    "decay": 1.0,
+                    "reg": 0.02,
+                    "init_std": 0.1,
+                },
             ),
             Side(
                 "surprise-svd",

@@ -2,15 +2,21 @@
 
 Over the known ratings r_ui alone (a rating that is not known is not a zero), with mean their mean, minimise
 
-    sum [ (r_ui - mean - b_u - b_i - u.v)^2 + reg (|u|^2 + |v|^2 + b_u^2 + b_i^2) ]                reg_per="rating"
-    sum (r_ui - mean - b_u - b_i - u.v)^2 + reg (sum over u of |u|^2 + b_u^2 + over i of |v|^2 + b_i^2)    "vector"
+    sum [ (r_ui - mean - b_u - b_i - u.v)^2 + reg (|u|^2 + |v|^2 + b_u^2 + b_i^2) ]                 reg_per="rating"
+    sum (r_ui - mean - b_u - b_i - u.v)^2 + reg (sum over u of |u|^2 + b_u^2, over i of |v|^2 + b_i^2)      "vector"
+    the same, with the terms of a vector of n ratings counted sqrt(n) times, between the two                  "root"
 
     als   each person's (b_u, u) exactly given all items, each item's given all people, in turn (Zhou et al. 2008,
-          doi:10.1007/978-3-540-68880-8_32). O(N F^2 + (U + I) F^3) an epoch.
+          doi:10.1007/978-3-540-68880-8_32). O(N F^2 + (U + I) F^3) an epoch; some ten epochs are enough.
     sgd   a step for each rating, in blocks that threads do not share (Gemulla et al. 2011). O(N F) an epoch.
+    adam  mini-batches through the engine of the deep models, on JAX or TensorFlow. O(N F) an epoch.
 
-Memory: 4 F (U + I) bytes for the vectors and some 60 for each of the N ratings. A stranger's vector is the exact
-solution given the items, O(n F^2 + F^3). Score: O(F) an item.
+All three end at one objective, but only als soon: on 800 ratings with 8 factors, sgd comes within 1 % of it in 800
+epochs of learning_rate=0.15, decay=0.992, and adam in 400 of 0.1 and 0.98 with batch_size=64. The defaults stop
+earlier, which predicts no worse.
+
+Memory: 4 F (U + I) bytes for the vectors and some 60 for each of the N ratings; adam three times the vectors. A
+stranger's vector is the exact solution given the items, O(n F^2 + F^3). Score: O(F) an item.
 """
 
 from __future__ import annotations
@@ -51,7 +57,7 @@ class Mf(Recommender):
     factors: int = param(50, low=1, tune=(8, 200, "log"), help="length of the vectors")
     reg: float = param(0.12, low=0.0, tune=(0.01, 1.0, "log"), help="L2 weight on vectors and biases")
     reg_per: Literal["rating", "root", "vector"] = param(
-        "rating", help="a vector of n ratings counts reg n, √n, 1 times"
+        "rating", help="a vector of n ratings counts reg n, sqrt(n) or 1 times"
     )
     biases: bool = param(True, help="global mean and a bias for each person and item; without them plain u.v")
     solver: Literal["als", "sgd", "adam"] = param("als", help="how the objective is minimised")
@@ -235,7 +241,8 @@ class Mf(Recommender):
         return near
 
     def memory(self, shape: Shape) -> int:
-        return 60 * shape.events + 8 * (self.factors + 1) * (shape.users + shape.items)
+        copies = 8 if self.solver == "adam" else 2  # adam: value and two moments, held by the host and by the device
+        return 60 * shape.events + 4 * copies * (self.factors + 1) * (shape.users + shape.items)
 
 
 _Parts = tuple[LongArray, IntArray, FloatArray]
