@@ -7,6 +7,7 @@ trial.
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -178,14 +179,34 @@ def _journal(path: str | Path) -> Any:
     from optuna.storages import JournalStorage
     from optuna.storages.journal import JournalFileBackend
 
-    if not Path(path).absolute().parent.is_dir():
+    place = Path(path)
+    if not place.absolute().parent.is_dir():
         raise ParameterError(f"study must be a file in a folder that exists, got {str(path)!r}.")
     try:
-        return JournalStorage(JournalFileBackend(str(path)))
+        first = _first_line(place)
+        if first:
+            if "op_code" not in json.loads(first):
+                raise ValueError
+            _mend(place)
+        return JournalStorage(JournalFileBackend(str(place)))
     except (OSError, ValueError, LookupError, TypeError, AttributeError, AssertionError):
-        raise ParameterError(
-            f"study must be a new file or one that an earlier search wrote, got {str(path)!r}."
-        ) from None
+        rule = "study must be a new file or one that an earlier search wrote"
+        raise ParameterError(f"{rule}, got {str(path)!r}.") from None
+
+
+def _first_line(path: Path) -> bytes:
+    if not path.exists():
+        return b""
+    with open(path, "rb") as file:
+        return file.readline(1 << 16)
+
+
+def _mend(journal: Path) -> None:
+    """Take off a last line that a process killed just then left unfinished: what is added to it cannot be read."""
+    with open(journal, "rb+") as file:
+        content = file.read()
+        if not content.endswith(b"\n"):
+            file.truncate(content.rindex(b"\n") + 1)
 
 
 def _state(trial: Any) -> str:
