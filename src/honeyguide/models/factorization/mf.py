@@ -62,7 +62,7 @@ class Mf(Recommender):
     biases: bool = param(True, help="global mean and a bias for each person and item; without them plain u.v")
     solver: Literal["als", "sgd", "adam"] = param("als", help="how the objective is minimised")
     epochs: int = param(15, low=1, tune=(5, 60), help="passes over the ratings")
-    learning_rate: float | None = param(None, low=1e-7, help="of the first epoch; none: 0.03 for sgd, 0.003 for adam")
+    learning_rate: float | None = param(None, low=1e-7, help="of the first epoch; none: 0.03 for sgd, 0.01 for adam")
     decay: float = param(
         0.95, low=0.01, high=1.0, help="sgd and adam: an epoch's learning rate by that of the one before"
     )
@@ -163,7 +163,7 @@ class Mf(Recommender):
 
     def _rate(self, epoch: int) -> float:
         """The learning rate of an epoch, the first being 0."""
-        first = {"sgd": 0.03, "adam": 0.003}.get(self.solver, 0.0) if self.learning_rate is None else self.learning_rate
+        first = {"sgd": 0.03, "adam": 0.01}.get(self.solver, 0.0) if self.learning_rate is None else self.learning_rate
         return first * self.decay**epoch
 
     @property
