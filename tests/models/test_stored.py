@@ -250,3 +250,34 @@ def test_a_copy_of_the_state_is_no_recommender_of_another_class(saved: Path) -> 
     assert type(hg.open(saved)) is Ease
     assert issubclass(Ease, Recommender)
     assert stored._COMMON == ("schema_", "histories_", "fingerprint_")
+
+
+# ---- old files ------------------------------------------------------------------------------------------------------
+
+OLD = Path(__file__).parents[1] / "files" / "format-1.safetensors"
+"""EASE with reg 2 on some 30 ratings of six people and eight films, by honeyguide 0.1.0; never to be rewritten."""
+
+
+def test_a_file_of_format_1_stays_readable() -> None:
+    model: Any = hg.open(OLD, verify=True)
+    assert isinstance(model, Ease)
+    assert model.reg == 2.0
+    assert model.schema_.positive.rule == ">=3"
+    assert model.schema_.scale == (0.5, 5.0)
+    assert model.fingerprint_ == "de517a881b2af39c1ea1d576f48af757"
+    assert model.schema_.titles(np.array([3])) == ["Title of film 3 é"]
+    table = model.recommend("user 2", k=4, seen=True)
+    assert table["item"].to_list() == [f"film {n} é" for n in (0, 4, 3, 7)]
+    np.testing.assert_allclose(table["score"], [0.718403, 0.490348, 0.410541, 0.239707], rtol=1e-5)
+    assert model.recommend("user 2", k=2)["item"].to_list() == ["film 7 é", "film 2 é"]
+    new = model.recommend(history=[("film 3 é", 5.0)], k=3)
+    assert new["item"].to_list() == [f"film {n} é" for n in (0, 2, 4)]
+
+
+def test_its_lists_are_those_of_the_closed_form() -> None:
+    model: Any = hg.open(OLD)
+    positives = model.histories_.positives().toarray()  # (U, I)
+    inverse = np.linalg.inv(positives.T @ positives + 2.0 * np.eye(positives.shape[1]))
+    weights = -inverse / np.diag(inverse)
+    np.fill_diagonal(weights, 0.0)
+    np.testing.assert_allclose(model.score(model.histories_), positives @ weights, atol=1e-6)

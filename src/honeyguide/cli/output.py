@@ -86,8 +86,9 @@ def with_titles(table: pl.DataFrame, schema: Schema, column: str = "item") -> pl
     if not any(name.lower() in ("title", "name") for name in schema.item_table.columns):
         return table
     codes = schema.items.encode(table[column])
-    titles = ["" if code < 0 else schema.titles(codes[at : at + 1])[0] for at, code in enumerate(codes)]
-    return table.insert_column(table.columns.index(column) + 1, pl.Series("title", titles, dtype=pl.String))
+    known = iter(schema.titles(codes[codes >= 0]))
+    titles = [next(known) if code >= 0 else "" for code in codes]
+    return table.clone().insert_column(table.columns.index(column) + 1, pl.Series("title", titles, dtype=pl.String))
 
 
 def _cell(value: Any) -> str:
