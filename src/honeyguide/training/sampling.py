@@ -122,5 +122,6 @@ class Pointwise:
         real = (np.arange(stretches * width) < n_items).reshape(stretches, width)
         for at, weight in shuffled(int(self._known.shape[0]) * stretches, size, rng):
             users, part = (at // stretches).astype(np.int32), at % stretches
-            target = np.asarray(self._known[users[:, None], items[part]], np.float32)
-            yield {"user": users, "item": items[part], "target": target, "weight": weight[:, None] * real[part]}
+            target = self._known[np.repeat(users, width), items[part].ravel()]  # (1, B C)
+            batch = {"user": users, "item": items[part], "weight": weight[:, None] * real[part].astype(np.float32)}
+            yield {**batch, "target": np.asarray(target, np.float32).reshape(-1, width)}

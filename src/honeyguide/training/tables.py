@@ -58,8 +58,8 @@ class Schedule:
 
     def step_rate(self, step: int) -> float:
         """a_t of step t = 1, 2, …"""
-        if step + 1 >= len(self._a):
-            self._extend(2 * len(self._a))
+        if step >= len(self._a):
+            self._extend(2 * step)
         return float(self._a[step])
 
     def missed(self, last: IntArray, now: int) -> dict[str, FloatArray]:

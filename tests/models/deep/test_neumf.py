@@ -1,0 +1,252 @@
+"""NeuMF: two routes to one answer, the objective as written, planted tastes, and people it has never seen."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+import honeyguide as hg
+from honeyguide.data.dataset import Dataset
+from honeyguide.data.profiles import Pairs
+from honeyguide.errors import DataError, DivergedError, ParameterError
+from honeyguide.models.deep import _neumf_net as net
+from honeyguide.models.deep.neumf import NeuMF
+from honeyguide.models.people import strangers
+from honeyguide.training import backend
+from honeyguide.training.sampling import Pointwise
+
+pytestmark = pytest.mark.skipif(
+    importlib.util.find_spec("keras") is None or importlib.util.find_spec("jax") is None, reason="needs keras and jax"
+)
+Make = Callable[..., Dataset]
+
+
+def random_net(hidden: tuple[int, ...], factors: int = 5, seed: int = 0) -> net.Net:
+    rng = np.random.default_rng(seed)
+    shapes: list[tuple[int, ...]] = []
+    for place, units in enumerate(hidden):
+        below = factors if place == 0 else hidden[place - 1]
+        shapes += [(factors, units), (factors, units), (units,)] if place == 0 else [(below, units), (units,)]
+    shapes += [(factors + (hidden[-1] if hidden else 0), 1), (1,)]
+    return net.Net(factors, tuple(rng.normal(0, 0.5, shape).astype(np.float32) for shape in shapes))
+
+
+def vectors(rows: int, hidden: tuple[int, ...], factors: int = 5, seed: int = 1) -> np.ndarray:
+    width = factors * (2 if hidden else 1) + 1
+    return np.random.default_rng(seed).normal(size=(rows, width)).astype(np.float32)
+
+
+def by_hand(network: net.Net, person: np.ndarray, item: np.ndarray, hidden: tuple[int, ...]) -> float:
+    """The formula of the module's docstring for one pair, in double precision."""
+    factors = network.factors
+    weights = [weight.astype(np.float64) for weight in network.weights]
+    top = np.zeros(0)
+    if hidden:
+        first = np.concatenate([weights[0], weights[1]])  # (2F, H1)
+        both = np.concatenate([person[factors:-1], item[factors:-1]])
+        top = np.maximum(both @ first + weights[2], 0)
+        for kernel, bias in zip(weights[3:-2:2], weights[4:-2:2], strict=True):
+            top = np.maximum(top @ kernel + bias, 0)
+    joined = np.concatenate([person[:factors].astype(np.float64) * item[:factors], top])
+    return float(joined @ weights[-2][:, 0] + weights[-1][0] + person[-1] + item[-1])
+
+
+@pytest.mark.parametrize("hidden", [(), (7,), (7, 6), (8, 6, 4)])
+def test_the_network_is_the_formula(hidden: tuple[int, ...]) -> None:
+    network, people, items = random_net(hidden), vectors(40, hidden), vectors(300, hidden, seed=2)
+    expected = np.array([[by_hand(network, p, i, hidden) for i in items] for p in people])
+    np.testing.assert_allclose(network.grid(people, items), expected, rtol=1e-4, atol=1e-4)
+    rows, codes = np.divmod(np.arange(40 * 300), 300)
+    np.testing.assert_allclose(network.pairs(people[rows], items[codes]), expected.ravel(), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("hidden", [(), (7,), (8, 6, 4)])
+def test_keras_trains_what_numpy_scores(hidden: tuple[int, ...]) -> None:
+    keras = backend.keras(hg.Run())
+    model = NeuMF(factors=5, hidden=hidden)
+    network, people, items = random_net(hidden), vectors(6, hidden), vectors(9, hidden, seed=2)
+    layers = model._layers(keras, 0)
+    variables = [variable for layer in layers for variable in layer.trainable_variables]
+    for variable, weight in zip(variables, network.weights, strict=True):
+        variable.assign(weight)
+    out = model._output(keras.ops, layers, people[:, None], np.broadcast_to(items, (6, *items.shape)))
+    np.testing.assert_allclose(np.asarray(out), network.grid(people, items), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("logistic", [True, False])
+@pytest.mark.parametrize("hidden", [(), (7,), (8, 6, 4)])
+def test_a_strangers_gradient_is_the_slope(hidden: tuple[int, ...], logistic: bool) -> None:
+    network, items = random_net(hidden), vectors(20, hidden, seed=2)
+    rng = np.random.default_rng(3)
+    counts = np.array([5, 1, 9])
+    indptr = np.append(0, np.cumsum(counts))
+    weights, targets = rng.uniform(0.5, 2, 15), rng.uniform(0, 1, 15)
+    codes = rng.integers(0, 20, 15)
+    terms = net.Terms(indptr, codes, targets.astype(np.float32), weights.astype(np.float32))
+    fixed = net._Fixed.of(network, items, terms, 0, 3)
+    people = vectors(3, hidden, seed=4)
+
+    def loss(person: int, vector: np.ndarray) -> float:
+        at = slice(indptr[person], indptr[person + 1])
+        out = np.array([by_hand(network, vector, items[code], hidden) for code in codes[at]])
+        each = np.logaddexp(0, out) - targets[at] * out if logistic else (out - targets[at]) ** 2
+        return float((weights[at] * each).sum() / weights[at].sum())
+
+    grad = fixed.gradient(people, logistic=logistic)
+    for person in range(3):
+        for column in range(people.shape[1]):
+            step = np.zeros(people.shape[1])
+            step[column] = 1e-5
+            slope = (loss(person, people[person] + step) - loss(person, people[person] - step)) / 2e-5
+            assert grad[person, column] == pytest.approx(slope, rel=1e-2, abs=1e-4)
+
+
+def objective_by_hand(model: NeuMF, data: Dataset) -> float:
+    """- sum over every pair of [y log s + (1 - y) log(1 - s)] + embedding_reg (…) + reg (|W|^2 + |b|^2)."""
+    y = model._known(data.profiles()).toarray().astype(np.float64)
+    out = model._net.grid(model.users_, model.items_).astype(np.float64)
+    s = 1 / (1 + np.exp(-out))
+    cross = -(y * np.log(s) + (1 - y) * np.log(1 - s)).sum()
+    squares = (model.users_**2).sum(axis=1)[:, None] + (model.items_**2).sum(axis=1)
+    layers = sum(float((weight.astype(np.float64) ** 2).sum()) for weight in model.weights_)
+    return float(cross + model.embedding_reg * squares.sum() + model.reg * layers)
+
+
+def epoch_losses(model: NeuMF, data: Dataset, seed: int) -> float:
+    """The sum that one epoch's batches put the objective at, the model left as it is."""
+    keras = backend.keras(hg.Run())
+    terms = Pointwise(model._known(data.profiles()), negatives=model.negatives, reweight=model.reweight)
+    layers = model._layers(keras, 0)
+    variables = [variable for layer in layers for variable in layer.trainable_variables]
+    for variable, weight in zip(variables, model.weights_, strict=True):
+        variable.assign(weight)
+    loss = model._loss(keras.ops, layers, terms)
+    values = [
+        float(loss({"user": model.users_[b["user"]], "item": model.items_[b["item"]]}, b))
+        for b in terms.epoch(model.batch_size, np.random.default_rng(seed))
+    ]
+    return float(np.mean(values)) * terms.total
+
+
+@pytest.mark.parametrize("target", ["positive", "scaled"])
+def test_the_loss_of_all_pairs_is_the_objective_as_written(ratings: Dataset, target: str) -> None:
+    model = NeuMF(factors=4, hidden=(6,), epochs=2, reg=0.7, embedding_reg=0.01, target=target, negatives="all")
+    model.fit(ratings)
+    assert epoch_losses(model, ratings, 0) == pytest.approx(objective_by_hand(model, ratings), rel=1e-4)
+
+
+@pytest.mark.parametrize("target", ["positive", "scaled"])
+def test_the_reweighted_sampled_loss_equals_that_of_all_pairs_in_expectation(make: Make, target: str) -> None:
+    rng = np.random.default_rng(0)
+    rows = [(u, i, float(rng.integers(1, 6)), 1) for u in range(12) for i in range(10) if rng.random() < 0.25]
+    data = make(
+        [*rows, *[(12, i, 5.0, 1) for i in range(10)], (13, 0, 1.0, 1)], positive=">=4"
+    )  # one has all, one none
+    shape = {"factors": 4, "hidden": (6,), "epochs": 3, "reg": 0.3, "embedding_reg": 0.02, "batch_size": 8}
+    sampled = NeuMF(negatives=2, reweight=True, target=target, **shape).fit(data)
+    losses = np.array([epoch_losses(sampled, data, seed) for seed in range(60)])
+    expected, error = objective_by_hand(sampled, data), losses.std() / np.sqrt(len(losses))
+    assert error < 0.02 * expected
+    assert losses.mean() == pytest.approx(expected, abs=4 * error)
+    plain = NeuMF(negatives=2, target=target, **shape).fit(data)
+    assert abs(epoch_losses(plain, data, 0) - objective_by_hand(plain, data)) > 0.1 * expected
+
+
+def tastes(make: Make, *, hold_out: bool) -> tuple[Dataset, np.ndarray]:
+    """Two tastes, each liking 12 of 24 items; everyone has 9 of their 12 (and rates 3 of the others low)."""
+    rng, rows, held = np.random.default_rng(1), [], []
+    for user in range(40):
+        own = rng.permutation(np.arange(user % 2, 24, 2))
+        rows += [(user, int(item), 5.0, 1) for item in (own[:9] if hold_out else own)]
+        rows += [(user, int(item), 1.0, 1) for item in rng.permutation(np.arange(1 - user % 2, 24, 2))[:3]]
+        held.append(own[9:])
+    return make(rows, positive=">=4"), np.array(held)
+
+
+def test_planted_tastes_are_found_by_known_people_and_strangers(make: Make) -> None:
+    data, held = tastes(make, hold_out=True)
+    model = NeuMF(factors=8, hidden=(16,), epochs=60, learning_rate=0.01, batch_size=64).fit(data)
+    for profiles in (data.profiles(), data.profiles().strangers()):
+        scores = model.score(profiles)
+        had = data.matrix().toarray() > 0
+        scores[had] = -np.inf
+        hits = [len(set(np.argsort(-scores[user])[:3]) & set(held[user])) for user in range(40)]
+        assert np.mean(hits) > 2.7
+
+
+def test_planted_ratings_are_found_by_known_people_and_strangers(make: Make) -> None:
+    data, held = tastes(make, hold_out=True)
+    model = NeuMF(objective="squared_error", factors=8, hidden=(16,), epochs=60, learning_rate=0.01, batch_size=64)
+    model.fit(data)
+    users, items = np.repeat(np.arange(40), 3).astype(np.int32), held.ravel().astype(np.int32)
+    for profiles in (data.profiles(), data.profiles().strangers()):
+        assert model.rate(profiles, Pairs(users, items)).mean() > 4.5
+
+
+def test_parameters_take_effect(ratings: Dataset) -> None:
+    base = {"epochs": 4, "factors": 4, "hidden": (6,), "batch_size": 64, "learning_rate": 0.02}
+    plain = NeuMF(**base).fit(ratings)
+    norms = {
+        "layers": lambda model: sum(float((weight**2).sum()) for weight in model.weights_),
+        "embeddings": lambda model: float((model.users_**2).sum() + (model.items_**2).sum()),
+    }
+    reg, embedding = NeuMF(reg=300.0, **base).fit(ratings), NeuMF(embedding_reg=0.3, **base).fit(ratings)
+    assert norms["layers"](reg) < 0.7 * norms["layers"](plain)
+    assert norms["embeddings"](embedding) < 0.7 * norms["embeddings"](plain)
+    for given in ({"negatives": 2}, {"negatives": "all"}, {"reweight": True}, {"target": "scaled"}, {"dropout": 0.5}):
+        other = NeuMF(**{**base, **given}).fit(ratings)
+        assert not np.allclose(other.score(ratings.profiles()), plain.score(ratings.profiles()), atol=1e-3), given
+
+
+def test_the_task_follows_the_objective(ratings: Dataset, make: Make) -> None:
+    assert NeuMF().task == "ranking"
+    assert NeuMF(objective="squared_error").task == "rating"
+    plays = make([("a", "x", 3.0, 1), ("b", "y", 1.0, 1)], explicit=False)
+    with pytest.raises(DataError, match="NeuMF learns ratings and these data hold none"):
+        NeuMF(objective="squared_error").fit(plays)
+    with pytest.raises(DataError, match="NeuMF.target='scaled' needs ratings and these data hold none; use target="):
+        NeuMF(target="scaled").fit(plays)
+    with pytest.raises(ParameterError, match="NeuMF.negatives must be an integer >= 0 or 'all', got 'some'."):
+        NeuMF(negatives="some")  # type: ignore[arg-type]
+
+
+def test_ratings_of_who_and_what_was_never_seen(make: Make) -> None:
+    rng = np.random.default_rng(0)
+    rows = [(u, i, float(rng.integers(1, 6)), 1) for u in range(20) for i in range(15) if rng.random() < 0.5]
+    whole = make([*rows, (20, 0, 3.0, 1), (0, 15, 3.0, 1)])
+    data = whole.take(np.arange(len(rows)))  # person 20 and item 15 are in the vocabulary alone
+    model = NeuMF(objective="squared_error", epochs=20, learning_rate=0.01, batch_size=32).fit(data)
+    mean = data.values.mean()
+    never = Pairs(np.array([0, 20, 0], np.int32), np.array([15, 15, -1], np.int32))
+    np.testing.assert_allclose(model.rate(data.profiles(), never), mean, rtol=1e-5)
+    np.testing.assert_allclose(model.score(data.profiles())[:, 15], mean, rtol=1e-5)
+    nobody = model.score(strangers(data.schema, [[]]))[0]
+    np.testing.assert_allclose(model.score(data.profiles())[20], nobody, rtol=1e-5)
+    assert abs(nobody[:15].mean() - mean) < 0.5
+
+
+def test_rate_is_score(ratings: Dataset) -> None:
+    model = NeuMF(objective="squared_error", epochs=2).fit(ratings)
+    for profiles in (ratings.profiles(), ratings.profiles().strangers()):
+        rows, codes = (part.astype(np.int32) for part in np.divmod(np.arange(40 * 30), 30))
+        expected = model.score(profiles)
+        np.testing.assert_allclose(model.rate(profiles, Pairs(rows, codes)), expected.ravel(), rtol=1e-4, atol=1e-4)
+
+
+def test_people_without_a_positive_get_the_mean_person(make: Make) -> None:
+    data = make([(0, 0, 5.0, 1), (0, 1, 5.0, 1), (1, 2, 5.0, 1), (2, 0, 1.0, 1)], positive=">=4")
+    model = NeuMF(epochs=3).fit(data)
+    np.testing.assert_allclose(model.users_[2], model.users_[:2].mean(axis=0), rtol=1e-5)
+    np.testing.assert_allclose(
+        model.score(strangers(data.schema, [[(0, 1.0)]])), model.score(data.profiles())[2:], rtol=1e-4
+    )
+
+
+def test_training_that_diverges_says_so_and_leaves_nothing(ratings: Dataset) -> None:
+    model = NeuMF(objective="squared_error", learning_rate=1e18, epochs=3)
+    with pytest.raises(DivergedError, match="lower learning_rate"):
+        model.fit(ratings)
+    assert not hasattr(model, "users_")

@@ -1,0 +1,106 @@
+"""JAX and TensorFlow train alike, step by step, ids that occur twice in a batch included. One process for each."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytestmark = [
+    pytest.mark.tensorflow,
+    pytest.mark.skipif(
+        any(importlib.util.find_spec(name) is None for name in ("keras", "jax", "tensorflow")),
+        reason="needs keras, jax and tensorflow",
+    ),
+]
+
+SCRIPT = """
+import sys
+import numpy as np
+from honeyguide.run import Run
+from honeyguide.training import backend
+from honeyguide.training.loop import Trainer
+from honeyguide.training.objective import Objective, initialise
+
+run = Run(backend=sys.argv[1])
+keras = backend.keras(run)
+rng = np.random.default_rng(0)
+tables = {name: rng.normal(0, 0.3, (rows, 6)).astype("f4") for name, rows in (("users", 50), ("items", 30))}
+given = []
+for step in range(60):
+    user = rng.integers(0, 3 if step % 2 else 50, 16)  # every second batch holds each id five times
+    given.append({"user": user.astype("i4"), "item": rng.integers(0, 30, (16, 4)).astype("i4"),
+                  "y": rng.integers(0, 2, (16, 4)).astype("f4")})
+kept = {}
+for row_wise in (False, True):
+    layers = [keras.layers.Dense(8, activation="relu"), keras.layers.Dense(1)]
+    layers[0].build((None, 6))
+    layers[1].build((None, 8))
+    initialise(layers, np.random.default_rng(1))
+
+    def loss(rows, batch):
+        hidden = layers[0](rows["user"][:, None] * rows["item"])
+        out = layers[1](hidden)[..., 0] + keras.ops.sum(rows["user"], axis=-1, keepdims=True)
+        decay = sum(keras.ops.sum(keras.ops.square(weight)) for layer in layers for weight in layer.trainable_variables)
+        return keras.ops.mean(keras.ops.softplus(out) - batch["y"] * out) + 1e-3 * decay
+
+    trainer = Trainer(Objective(tables, {"user": "users", "item": "items"}, loss, layers),
+                      learning_rate=0.01, run=run, row_wise=row_wise)
+    kept[f"losses{row_wise}"] = trainer.epoch(given)
+    kept.update({f"{name}{row_wise}": trainer.table(name) for name in tables})
+    kept.update({f"weight{row_wise}{at}": weight for at, weight in enumerate(trainer.weights())})
+assert keras.backend.backend() == sys.argv[1]
+np.savez(sys.argv[2], **kept)
+"""
+
+NEUMF = """
+import sys
+import numpy as np
+import polars as pl
+import honeyguide as hg
+from honeyguide.data.dataset import Dataset, Positive, Schema
+from honeyguide.data.vocabulary import Vocabulary
+
+rng = np.random.default_rng(0)
+users, items = rng.integers(0, 40, 900).astype("i4"), (30 * rng.random(900) ** 2).astype("i4")
+values = rng.integers(1, 6, 900).astype("f4")
+schema = Schema(Vocabulary.of(range(40)), Vocabulary.of(range(30)), True, (1.0, 5.0), Positive(">=4"), pl.DataFrame())
+data, kept = Dataset(schema, users, items, values), {}
+for objective in ("binary_crossentropy", "squared_error"):
+    model = hg.models.NeuMF(objective=objective, epochs=3, batch_size=64, factors=8, hidden=(16, 8), embedding_reg=1e-3)
+    model.fit(data, run=hg.Run(seed=2, backend=sys.argv[1]))
+    kept[f"score {objective}"] = model.score(data.profiles())
+np.savez(sys.argv[2], **kept)
+"""
+
+
+def on(backend: str, script: str, folder: Path) -> dict[str, np.ndarray]:
+    """What the script saves on a backend."""
+    out = folder / f"{backend}.npz"
+    env = {**{k: v for k, v in os.environ.items() if k != "KERAS_BACKEND"}, "TF_CPP_MIN_LOG_LEVEL": "3"}
+    command = [sys.executable, "-c", script, backend, str(out)]
+    done = subprocess.run(command, capture_output=True, text=True, env=env, timeout=280)
+    assert done.returncode == 0, done.stderr[-3000:]
+    with np.load(out) as arrays:
+        return dict(arrays)
+
+
+def test_the_same_arrays_and_batches_give_the_same_losses_step_by_step(tmp_path: Path) -> None:
+    jax, tensorflow = on("jax", SCRIPT, tmp_path), on("tensorflow", SCRIPT, tmp_path)
+    assert jax.keys() == tensorflow.keys()
+    for name in ("lossesFalse", "lossesTrue"):
+        np.testing.assert_allclose(tensorflow[name], jax[name], rtol=1e-5, err_msg=name)
+    for name, array in jax.items():
+        np.testing.assert_allclose(tensorflow[name], array, rtol=1e-3, atol=1e-4, err_msg=name)
+
+
+def test_neumf_with_one_seed_scores_alike_on_both(tmp_path: Path) -> None:
+    jax, tensorflow = on("jax", NEUMF, tmp_path), on("tensorflow", NEUMF, tmp_path)
+    for name, scores in jax.items():
+        np.testing.assert_allclose(tensorflow[name], scores, rtol=1e-2, atol=2e-3, err_msg=name)
+        assert scores.std() > 0.05
