@@ -6,6 +6,7 @@ Every public name is imported when first used, so that `import honeyguide` itsel
 from __future__ import annotations
 
 import sys
+from functools import partial
 from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -69,7 +70,15 @@ class _Package(ModuleType):
     """
 
 
+def _function(name: str, _: ModuleType) -> Any:
+    return __getattr__(name)
+
+
+def _ignore(_: ModuleType, module: ModuleType) -> None:
+    """Do not let the import system set the module."""
+
+
 for _name, _place in _PUBLIC.items():
     if _place == f"honeyguide.{_name}:{_name}":
-        setattr(_Package, _name, property(lambda _, name=_name: __getattr__(name), lambda _, module: None))
+        setattr(_Package, _name, property(partial(_function, _name), _ignore))
 sys.modules[__name__].__class__ = _Package

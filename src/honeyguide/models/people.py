@@ -120,8 +120,8 @@ def pairs(model: Recommender, given: Any, history: History | None) -> Asked:
     else:
         table, frame = _table(given, frame)
     users, codes = schema.users.encode(table["user"]), schema.items.encode(table["item"])
-    asked, rows = np.unique(users, return_inverse=True)  # one profile a person
-    return Asked(table, people_of(model, asked), Pairs(rows.astype(np.int32), codes, times), frame)
+    asked, place = np.unique(users, return_inverse=True)  # one profile a person
+    return Asked(table, people_of(model, asked), Pairs(place.astype(np.int32), codes, times), frame)
 
 
 def people_of(model: Recommender, codes: AnyArray) -> Profiles:
