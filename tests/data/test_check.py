@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from honeyguide.data import lines as lines_module
 from honeyguide.data.check import check
 from honeyguide.data.dataset import Shape
 from honeyguide.data.patterns import gini
@@ -104,6 +105,21 @@ def test_a_planted_fault_is_found(
     others = [finding.code for finding in told(report) if finding.code != code]
     assert others == []
     assert report.ok == (severity != "error")
+    assert report.shape.events == (N - len(rows) if severity == "error" else N)
+
+
+def test_blocks_or_whole_say_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = changed([3, 1_500], "user", "")
+    for row, column, value in [(40, 1, ""), (1_700, 2, "inf"), (900, 3, "soon"), (1_999, 2, "none"), (1_200, 3, "")]:
+        fields = lines[row].split(",")
+        fields[column] = value
+        lines[row] = ",".join(fields)
+    lines[1_000] += ",x"
+    lines[1_100] = ""
+    whole = report_of(lines, tmp_path)
+    monkeypatch.setattr(lines_module, "BLOCK", 700)
+    assert report_of(lines, tmp_path).as_dict() == whole.as_dict()
+    assert {f.code: f.examples for f in whole.findings}["infinite-value"] == (1_700,)
 
 
 def test_lines_that_cannot_be_read(tmp_path: Path) -> None:
@@ -177,7 +193,7 @@ def test_frames_that_read_cannot_take() -> None:
     mixed = pd.DataFrame({"user": [1, "a", "b", None], "item": [1.5, 2, 3, 4]})
     report = check(mixed)
     assert [(f.code, f.examples) for f in report.findings if f.severity == "error"] == [
-        ("mixed-user-ids", (1,)), ("missing-user", (4,)), ("fractional-item-id", (1,)),
+        ("missing-user", (4,)), ("fractional-item-id", (1,)), ("mixed-user-ids", (1,)),
     ]  # fmt: skip
     assert report.shape == Shape(2, 2, 2)
     with pytest.raises(DataError, match="has no rows"):

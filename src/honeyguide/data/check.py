@@ -15,7 +15,7 @@ import polars as pl
 
 from honeyguide.data.columns import Columns, recognise
 from honeyguide.data.dataset import Shape
-from honeyguide.data.faults import LONGEST_ID, SHOWN, Faults, phrase
+from honeyguide.data.faults import LONGEST_ID, SHOWN, Fault, Faults, phrase
 from honeyguide.data.gather import Gathered, gather
 from honeyguide.data.patterns import curves, patterns
 from honeyguide.data.report import Finding, Report, Severity
@@ -28,7 +28,9 @@ from honeyguide.run import Run
 _BINS = 40
 _AS_INTEGER = r"^-?[0-9]+$"
 _DROP = "mend them at their source, or leave them out with invalid='drop'"
-_REMEDY = {
+_REMEDY = {  # in the order of the report
+    "unreadable": "mend the lines: a field that holds the separator or a line end must stand in double quotes",
+    "encoding": "say which encoding it is, such as encoding='latin-1', or write the file as UTF-8",
     "no": _DROP,
     "long": f"an id has at most {LONGEST_ID:,} bytes: see whether a quote is missing or two columns ran together",
     "fraction": "an id is a whole number or a string: see whether the right column is taken for it",
@@ -36,8 +38,6 @@ _REMEDY = {
     "not": "see whether the right column is taken; write numbers with a point, times as ISO 8601 or seconds since 1970",
     "infinite": _DROP,
     "outside": "see whether it stands for 'no rating'; mend or drop the rows, or widen scale=",
-    "unreadable": "mend the lines: a field that holds the separator or a line end must stand in double quotes",
-    "encoding": "say which encoding it is, such as encoding='latin-1', or write the file as UTF-8",
     "blank": "nothing: empty lines are skipped",
 }
 
@@ -104,7 +104,7 @@ def check(
 def _row_findings(faults: Faults) -> list[Finding]:
     """The faults of single rows."""
     findings = []
-    for kind, fault in faults.kinds.items():
+    for kind, fault in sorted(faults.kinds.items(), key=_place):
         if kind == "no time":
             continue  # `patterns` tells it, with what it goes along with
         first, _, rest = kind.partition(" ")
@@ -118,6 +118,12 @@ def _row_findings(faults: Faults) -> list[Finding]:
         severity: Severity = "note" if kind == "blank" else "error"
         findings.append(Finding(code, severity, fault.count, tuple(fault.rows), phrase(kind, fault), _REMEDY[first]))
     return findings
+
+
+def _place(entry: tuple[str, Fault]) -> tuple[int, int, str]:
+    """Where a kind of fault stands in the report: in the order of the remedies, people before items."""
+    first, _, role = entry[0].partition(" ")
+    return list(_REMEDY).index(first), ("user", "item").index(role) if role in ("user", "item") else 2, role
 
 
 def _id_findings(found: Gathered) -> list[Finding]:
