@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from hypothesis import strategies as st
 
 from honeyguide.data import lines as lines_module
 from honeyguide.data.check import check
-from honeyguide.data.dataset import Shape
+from honeyguide.data.dataset import Dataset, Shape
 from honeyguide.data.patterns import gini
 from honeyguide.data.report import Finding, Report
 from honeyguide.data.sources.movielens_small import FOLDER
@@ -254,3 +255,10 @@ def test_the_packaged_set_has_people_with_hundreds_of_ratings_a_minute() -> None
     most = table.groupby(["userId", table["timestamp"] // 60]).size().max()
     assert most >= 100
     assert f"{found.rows} row" in report.text()
+
+
+def test_a_dataset_is_checked_under_its_name(make: Callable[..., Dataset]) -> None:
+    data = make([("u", "a", 1.0, 1), ("u", "b", 2.0, 2), ("v", "a", 3.0, 3)])
+    report = check(replace(data, schema=replace(data.schema, name="mine")))
+    assert report.source == "mine"
+    assert report.shape == data.shape

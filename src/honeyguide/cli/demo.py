@@ -37,7 +37,7 @@ def command(
     begun, run = time.perf_counter(), how.run()
     _title("1. Data: MovieLens, the small set in the package; liked means a rating of 4 and more")
     data = hg.load("movielens-small", positive=">=4")
-    say(hg.check(data.table(), memory=service.memory).text())
+    say(hg.check(data, memory=service.memory).text())
 
     _title("2. Split, and what leaks between the parts")
     models = {

@@ -59,7 +59,7 @@ class Source:
         """What `check` looks at: the source as given, or the events of a known set."""
         from honeyguide.data import sources
 
-        return sources.load(self.data).table() if self.is_set() else self.data
+        return sources.load(self.data) if self.is_set() else self.data
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -17,6 +17,7 @@ from typing import Any, TypeAlias
 import narwhals as nw
 import polars as pl
 
+from honeyguide.data.dataset import Dataset
 from honeyguide.data.faults import Faults
 from honeyguide.data.lines import blocks, head_of, open_bytes, sniff, text_batches
 from honeyguide.errors import DataError, MissingPackageError, ParameterError
@@ -56,7 +57,7 @@ def open_table(
     query: str | None = None,
     quoted: bool = True,
 ) -> Table:
-    """The table of a file, of a database (a URL and a query) or of a data frame."""
+    """The table of a file, of a database (a URL and a query), of a data frame, or of a Dataset."""
     for_text = {"separator": separator, "header": header, "encoding": encoding}
     text_only = [name for name, value in for_text.items() if value is not None]
     is_url = isinstance(source, str) and "://" in source
@@ -66,6 +67,8 @@ def open_table(
         )
     if is_url:
         return _database(source, query)
+    if isinstance(source, Dataset):
+        return replace(_frame(source.table()), name=source.schema.name or "the data set")
     if not isinstance(source, str | Path):
         return _frame(source)
     path = _existing(Path(source))
