@@ -22,6 +22,8 @@ WORK = {
     "kernels on threads": "run.map(spin, 64, 10**9, block=1)",
     "LAPACK": "import numpy as np; from honeyguide.kernels import lapack\n"
     "    while True: lapack.cholesky(np.asfortranarray(np.eye(3000)))",
+    "an object taken down": "import time; End = type('End', (), {'__del__': lambda self: time.sleep(1)})\n"
+    "    while True: End()",
     "a long call that holds Python's lock for a while": "import time\n    while True: sum(range(3 * 10**7))",
 }
 SPIN = """

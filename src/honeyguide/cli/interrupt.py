@@ -28,16 +28,24 @@ def prompt() -> Iterator[None]:
     reader, writer = os.pipe()
     os.set_blocking(writer, False)
     before, ended = signal.set_wakeup_fd(writer, warn_on_full_buffer=False), threading.Event()
+    sys.unraisablehook = _quiet
     watcher = threading.Thread(target=_watch, args=(reader, ended), daemon=True)
     watcher.start()
     try:
         yield
     finally:
         ended.set()
+        sys.unraisablehook = sys.__unraisablehook__
         signal.set_wakeup_fd(before)
         os.close(writer)  # the watcher reads the end of the file
         watcher.join()
         os.close(reader)
+
+
+def _quiet(failure: sys.UnraisableHookArgs) -> None:
+    """Say nothing of a Ctrl-C that came while an object was taken down; of the rest what Python says."""
+    if failure.exc_type is not KeyboardInterrupt:
+        sys.__unraisablehook__(failure)
 
 
 def _watch(reader: int, ended: threading.Event) -> None:
