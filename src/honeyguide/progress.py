@@ -6,6 +6,7 @@ A timer brings a bar on, so that it comes up within a long step too. A task with
 from __future__ import annotations
 
 import threading
+import time
 from typing import Any
 
 _PATIENCE = 2.0  # seconds before a bar appears
@@ -15,7 +16,7 @@ class Task:
     """One piece of work under way: `advance` moves its bar, `note` puts a text beside it."""
 
     def __init__(self, label: str, total: int | None, *, shown: bool) -> None:
-        self.label, self.total, self.done, self.text = label, total, 0, ""
+        self.label, self.total, self.done, self.text, self.begun = label, total, 0, "", time.monotonic()
         self._open, self._timer = shown, None
         if shown:
             self._timer = threading.Timer(_PATIENCE, self._appear)
@@ -61,7 +62,8 @@ class _Display:
             if self._bars is None:
                 self._bars = _bars()
                 self._bars.start()
-            self._lines[task] = self._bars.add_task(task.label, total=task.total, completed=task.done, text=task.text)
+            given = {"completed": task.done, "text": task.text, "begun": task.begun}
+            self._lines[task] = self._bars.add_task(task.label, total=task.total, **given)
 
     def draw(self, task: Task) -> None:
         with self._lock:
@@ -90,8 +92,10 @@ def _bars() -> Any:
     class Clock(ProgressColumn):
         def render(self, task: Any) -> Text:
             seconds = task.elapsed if task.total is None else task.time_remaining
-            if seconds is None:
-                return Text("")
+            if seconds is None:  # too early for the pace of the last steps: judged by that of all
+                if not task.completed:
+                    return Text("")
+                seconds = (time.monotonic() - task.fields["begun"]) * max(0, task.total / task.completed - 1)
             minutes, seconds = divmod(int(seconds), 60)
             return Text(f"{minutes}:{seconds:02}" + ("" if task.total is None else " left"), style="progress.remaining")
 

@@ -150,7 +150,8 @@ def compare(
     if asked.kind == "rating" and not rated:
         raise ParameterError(f"metric {asked.name} is of ratings, and none of {', '.join(models)} gives any here")
     metrics = [*(("rmse", "mae") if rated else ()), *USUAL, asked.name]
-    parts = split(data, kind, test=test, validation=validation, seed=run.seed)  # type: ignore[arg-type]
+    with run.track("splitting"):
+        parts = split(data, kind, test=test, validation=validation, seed=run.seed)  # type: ignore[arg-type]
     assert parts.validation is not None
     fitted: dict[str, Recommender] = {}
     seconds: dict[str, float] = {}

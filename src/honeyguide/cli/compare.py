@@ -50,5 +50,7 @@ def command(
         say(str(result.test))
     if save_best is not None:
         name = result.best(metric)
-        result.refit(name).save(out)
+        winner = result.refit(name)
+        with run.track(f"writing {out}"):
+            winner.save(out)
         aside(f"{out}: {name}, best by validation {metric}, refitted on all data")

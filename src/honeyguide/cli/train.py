@@ -34,7 +34,8 @@ def command(
     begun = time.perf_counter()
     built.fit(data, run=run)
     took = time.perf_counter() - begun
-    built.save(out, histories=histories)
+    with run.track(f"writing {out}"):
+        built.save(out, histories=histories)
     name, size = registry.canonical(model), out.stat().st_size
     text = f"{name}, fitted in {took:.1f} s, {size / 1e6:.1f} MB"
     wrote(out, text, machine=json, model=name, fit_seconds=took, bytes=size)

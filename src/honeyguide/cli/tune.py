@@ -37,7 +37,9 @@ def command(
     given, run = settings(set_), how.run()
     registry.create(model, given)  # a mistake in them is told before the data are read
     data = reading.read(source, run)
-    held = split(data, parts.split, test=parts.test, validation=parts.validation, seed=run.seed)  # type: ignore[arg-type]
+    shares = {"test": parts.test, "validation": parts.validation}
+    with run.track("splitting"):
+        held = split(data, parts.split, **shares, seed=run.seed)  # type: ignore[arg-type]
     assert held.validation is not None
     try:
         found = tune(

@@ -9,8 +9,10 @@ from honeyguide.cli.output import Json, emit, say
 def command(model: ModelFile, json: Json = False) -> None:
     """Check the contents of every array of a model file against its digest, and say what the file holds."""
     from honeyguide import service
+    from honeyguide.run import Run
 
-    about = service.verify(model)
+    with Run().track(f"verifying {model}"):
+        about = service.verify(model)
     if json:
         emit(about)
     else:

@@ -96,8 +96,9 @@ class Recommender(ABC):
         self._admit(data, run)
         self._forget()
         self.schema_: Schema = data.schema
-        self.histories_: Profiles = data.profiles()
-        self.fingerprint_: str = data.fingerprint
+        with run.track(f"sorting histories for {type(self).__name__}"):
+            self.histories_: Profiles = data.profiles()
+            self.fingerprint_: str = data.fingerprint
         try:
             with _blas_threads(run.threads):
                 if isinstance(self, Iterative):
