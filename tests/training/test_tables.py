@@ -66,7 +66,7 @@ def test_rows_end_where_dense_adam_ends(steps: int) -> None:
     state = [np.vstack([value, np.zeros((1, 3))]), np.zeros((rows + 1, 3)), np.zeros((rows + 1, 3))]
     for step, (grad, ids) in enumerate(zip(grads, touched, strict=True), start=1):
         plan = index.touch(np.repeat(ids, 2).astype(np.int32), step)
-        part = tables.catch_up(Ops, *(array[plan.ids] for array in state), plan.missed)
+        part = tables.catch_up(Ops, [array[plan.ids] for array in state], plan.missed)
         given = np.vstack([grad, np.zeros((1, 3))])[plan.ids]
         for array, new in zip(
             state, tables.adam(Ops, *(part[0], given), *part[1:], schedule.step_rate(step)), strict=True

@@ -1,4 +1,8 @@
-"""One step of training on JAX: gather rows, differentiate them, update, scatter into donated buffers in place."""
+"""One step of training on JAX: gather rows, differentiate them, update them, scatter them into donated buffers.
+
+Three compiled functions, not one: as one, XLA computes the gathered rows anew for each of their uses, and copies the
+table to keep it for them; a step by rows then takes three times as long.
+"""
 
 from __future__ import annotations
 
@@ -14,21 +18,19 @@ from honeyguide.training.objective import Objective
 
 
 class JaxStep:
-    """The state of training on JAX: every table as [value | m | v] in one array, so that a row is one stretch."""
+    """The state of training on JAX: value, m and v of every table and of every trained variable."""
 
-    def __init__(self, objective: Objective, packed: Mapping[str, FloatArray]) -> None:
+    def __init__(self, objective: Objective, values: Mapping[str, FloatArray]) -> None:
         import jax
 
-        weights = [variable.value for variable in objective.trainable]
-        rest = [variable.value for variable in objective.untrained]
-        self._state: dict[str, Any] = {
-            "tables": {name: jax.device_put(np.array(array)) for name, array in packed.items()},
-            "weights": [jax.numpy.array(value) for value in weights],
-            "m": [jax.numpy.zeros_like(value) for value in weights],
-            "v": [jax.numpy.zeros_like(value) for value in weights],
-            "rest": [jax.numpy.array(value) for value in rest],
-        }
-        self._step = jax.jit(partial(_step, objective), donate_argnums=0)
+        def fresh(value: Any) -> tuple[Any, Any, Any]:
+            return jax.numpy.array(value), jax.numpy.zeros_like(value), jax.numpy.zeros_like(value)
+
+        self._tables = {name: fresh(value) for name, value in values.items()}
+        self._weights = [fresh(variable.value) for variable in objective.trainable]
+        self._rest = [jax.numpy.array(variable.value) for variable in objective.untrained]
+        self._gather, self._scatter = jax.jit(_gather), jax.jit(_scatter, donate_argnums=0)
+        self._step = jax.jit(partial(_step, objective), donate_argnums=(0, 1, 2))
 
     def run(
         self,
@@ -38,42 +40,51 @@ class JaxStep:
         batch: Mapping[str, AnyArray],
     ) -> Any:
         """Train on one batch; the loss, still being computed."""
-        rows = {name: {"ids": part.ids, **part.missed} for name, part in touched.items()}
-        self._state, loss = self._step(self._state, np.float32(rate), rows, dict(inverse), dict(batch))
+        rows = {
+            name: self._gather(table, touched[name].ids, touched[name].missed) if name in touched else table
+            for name, table in self._tables.items()
+        }
+        new, self._weights, self._rest, loss = self._step(
+            rows, self._weights, self._rest, np.float32(rate), dict(inverse), dict(batch)
+        )
+        for name, part in new.items():
+            old = self._tables[name]
+            self._tables[name] = self._scatter(old, touched[name].ids, part) if name in touched else part
         return loss
 
-    def table(self, name: str) -> FloatArray:
-        """A copy of the packed table."""
-        return np.array(self._state["tables"][name])
+    def table(self, name: str) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Copies of value, m and v."""
+        value, m, v = (np.array(part) for part in self._tables[name])
+        return value, m, v
 
     def weights(self) -> list[FloatArray]:
         """Copies of the layers' trained weights."""
-        return [np.array(value) for value in self._state["weights"]]
+        return [np.array(value) for value, _, _ in self._weights]
 
 
-def _step(objective: Objective, state: Any, rate: Any, touched: Any, inverse: Any, batch: Any) -> tuple[Any, Any]:
+def _gather(table: Any, ids: Any, missed: Any) -> Any:
+    from keras import ops
+
+    return tables.catch_up(ops, [part[ids] for part in table], missed)
+
+
+def _scatter(table: Any, ids: Any, new: Any) -> Any:
+    return tuple(part.at[ids].set(rows) for part, rows in zip(table, new, strict=True))
+
+
+def _step(objective: Objective, rows: Any, weights: Any, rest: Any, rate: Any, inverse: Any, batch: Any) -> Any:
     import jax
     from keras import ops
 
-    parts = {}
-    for name, table in state["tables"].items():
-        if name in touched:
-            part = tables.split(table[touched[name]["ids"]])
-            parts[name] = tables.catch_up(ops, *part, touched[name])
-        else:
-            parts[name] = tables.split(table)
-    values = {name: part[0] for name, part in parts.items()}
+    values, dense = {name: part[0] for name, part in rows.items()}, [part[0] for part in weights]
     differentiate = jax.value_and_grad(partial(_loss, objective), argnums=(0, 1), has_aux=True)
-    (loss, rest), (row_grads, grads) = differentiate(values, state["weights"], state["rest"], inverse, batch)
-    packed = {}
-    for name, (value, m, v) in parts.items():
-        new = ops.concatenate(tables.adam(ops, value, row_grads[name], m, v, rate), axis=1)
-        packed[name] = state["tables"][name].at[touched[name]["ids"]].set(new) if name in touched else new
-    dense = [
-        tables.adam(ops, *each, rate) for each in zip(state["weights"], grads, state["m"], state["v"], strict=True)
-    ]
-    new_state = {"tables": packed, "rest": rest}
-    return {**new_state, **{name: [each[at] for each in dense] for at, name in enumerate(("weights", "m", "v"))}}, loss
+    (loss, rest), (row_grads, grads) = differentiate(values, dense, rest, inverse, batch)
+
+    def update(part: Any, grad: Any) -> Any:
+        return tables.adam(ops, part[0], grad, part[1], part[2], rate)
+
+    new_rows = {name: update(part, row_grads[name]) for name, part in rows.items()}
+    return new_rows, [update(part, grad) for part, grad in zip(weights, grads, strict=True)], rest, loss
 
 
 def _loss(objective: Objective, values: Any, weights: Any, rest: Any, inverse: Any, batch: Any) -> tuple[Any, Any]:

@@ -22,7 +22,7 @@ from honeyguide.errors import DivergedError
 from honeyguide.run import Run
 from honeyguide.training import backend
 from honeyguide.training.objective import Batch, Objective
-from honeyguide.training.tables import Rate, RowIndex, Schedule, Touched, split
+from honeyguide.training.tables import Rate, RowIndex, Schedule, Touched
 
 DENSE_CELLS = 2_000_000  # numbers in a table up to which whole updates are faster: bench/step_time.py
 _AHEAD = 8  # steps that the host may run ahead of the device
@@ -32,7 +32,7 @@ class Step(Protocol):
     """What a backend's file gives: the state of training and one step of it."""
 
     def run(self, rate: float, touched: dict[str, Touched], inverse: dict[str, AnyArray], batch: Batch) -> Any: ...
-    def table(self, name: str) -> FloatArray: ...
+    def table(self, name: str) -> tuple[FloatArray, FloatArray, FloatArray]: ...
     def weights(self) -> list[FloatArray]: ...
 
 
@@ -41,14 +41,14 @@ class Trainer:
 
     def __init__(self, objective: Objective, *, learning_rate: Rate, run: Run, row_wise: bool | None = None) -> None:
         self._objective, self._schedule, self._done, self._epochs = objective, Schedule(learning_rate), 0, 0
-        self._indices, packed = {}, {}
+        self._indices, values = {}, {}
         for name, table in objective.tables.items():
             by_rows = table.size > DENSE_CELLS if row_wise is None else row_wise
             if by_rows:
                 self._indices[name] = RowIndex(len(table), self._schedule)
-            packed[name] = np.zeros((len(table) + by_rows, 3 * table.shape[1]), np.float32)
-            packed[name][: len(table), : table.shape[1]] = table
-        self._step: Step = _steps(run)(objective, packed)
+            spare = np.zeros((int(by_rows), table.shape[1]), np.float32)
+            values[name] = np.concatenate([table, spare]).astype(np.float32)
+        self._step: Step = _steps(run)(objective, values)
 
     def epoch(self, batches: Iterable[Batch]) -> FloatArray:
         """Train on each batch in turn; the losses (steps,). Raises DivergedError when one is NaN or infinite."""
@@ -64,10 +64,9 @@ class Trainer:
 
     def table(self, name: str) -> FloatArray:
         """A copy (rows, F) of a table as it stands after the last step."""
-        packed, rows = self._step.table(name), len(self._objective.tables[name])
-        value, m, v = split(packed[:rows])
+        value, m, v = self._step.table(name)
         index = self._indices.get(name)
-        return np.ascontiguousarray(value if index is None else index.settled(value, m, v, self._done))
+        return value if index is None else index.settled(value, m, v, self._done)
 
     def weights(self) -> tuple[FloatArray, ...]:
         """Copies of the layers' weights, in the order of their `trainable_variables`."""

@@ -16,7 +16,7 @@ Cost of a step: dense O(rows F), row-wise O(batch F). Memory: 12 F bytes a row, 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -37,16 +37,11 @@ def adam(ops: Any, value: Any, grad: Any, m: Any, v: Any, rate: Any) -> tuple[An
     return value - rate * m / (ops.sqrt(v) + EPSILON), m, v
 
 
-def catch_up(ops: Any, value: Any, m: Any, v: Any, missed: Mapping[str, Any]) -> tuple[Any, Any, Any]:
+def catch_up(ops: Any, rows: Sequence[Any], missed: Mapping[str, Any]) -> tuple[Any, Any, Any]:
     """Value, m, v (n, F) as dense Adam would have left them after the steps that each row missed."""
+    value, m, v = rows
     value = value - missed["move"][:, None] * m / (ops.sqrt(v) + EPSILON)
     return value, m * missed["decay_1"][:, None], v * missed["decay_2"][:, None]
-
-
-def split(packed: Any) -> tuple[Any, Any, Any]:
-    """Value, m and v (n, F) of a packed table (n, 3 F)."""
-    factors = packed.shape[1] // 3
-    return packed[:, :factors], packed[:, factors : 2 * factors], packed[:, 2 * factors :]
 
 
 class Schedule:
@@ -114,9 +109,10 @@ class RowIndex:
         return Touched(padded, rank[first], missed)
 
     def settled(self, value: FloatArray, m: FloatArray, v: FloatArray, step: int) -> FloatArray:
-        """Values (rows, F) caught up to `step`; nothing is changed."""
-        move = self._schedule.missed(self._last[: self._spare], step)["move"]
-        return np.asarray(value - move[:, None] * m / (np.sqrt(v) + np.float32(EPSILON)), np.float32)
+        """Values (rows, F) caught up to `step`, the spare row left out; nothing is changed."""
+        rows = self._spare
+        move = self._schedule.missed(self._last[:rows], step)["move"]
+        return np.asarray(value[:rows] - move[:, None] * m[:rows] / (np.sqrt(v[:rows]) + EPSILON), np.float32)
 
 
 def bucket(count: int) -> int:

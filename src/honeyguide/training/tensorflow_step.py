@@ -13,16 +13,18 @@ from honeyguide.training.objective import Objective
 
 
 class TensorflowStep:
-    """The state of training on TensorFlow: every table as [value | m | v] in one variable."""
+    """The state of training on TensorFlow: value, m and v of every table and of every trained variable."""
 
-    def __init__(self, objective: Objective, packed: Mapping[str, FloatArray]) -> None:
+    def __init__(self, objective: Objective, values: Mapping[str, FloatArray]) -> None:
         import tensorflow as tf
 
+        def moments(value: Any) -> tuple[Any, Any]:
+            return tf.Variable(tf.zeros_like(value)), tf.Variable(tf.zeros_like(value))
+
         self._objective = objective
-        self._tables = {name: tf.Variable(array) for name, array in packed.items()}
-        self._m = [tf.Variable(tf.zeros_like(variable.value)) for variable in objective.trainable]
-        self._v = [tf.Variable(tf.zeros_like(variable.value)) for variable in objective.trainable]
-        self._compiled = tf.function(self._train, reduce_retracing=False)
+        self._tables = {name: (tf.Variable(value), *moments(value)) for name, value in values.items()}
+        self._weights = [(variable, *moments(variable.value)) for variable in objective.trainable]
+        self._compiled = tf.function(self._train)
 
     def run(
         self,
@@ -38,43 +40,42 @@ class TensorflowStep:
         given = tf.nest.map_structure(tf.convert_to_tensor, (np.float32(rate), rows, dict(inverse), dict(batch)))
         return self._compiled(*given)
 
-    def table(self, name: str) -> FloatArray:
-        """A copy of the packed table."""
-        return np.array(self._tables[name])
+    def table(self, name: str) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Copies of value, m and v."""
+        value, m, v = (np.array(part.numpy()) for part in self._tables[name])
+        return value, m, v
 
     def weights(self) -> list[FloatArray]:
         """Copies of the layers' trained weights."""
-        return [np.array(variable.value) for variable in self._objective.trainable]
+        return [np.array(variable.numpy()) for variable, _, _ in self._weights]
 
     def _train(self, rate: Any, touched: Any, inverse: Any, batch: Any) -> Any:
         import tensorflow as tf
         from keras import ops
 
-        parts = {}
+        rows = {}
         for name, table in self._tables.items():
             if name in touched:
-                part = tables.split(tf.gather(table, touched[name]["ids"]))
-                parts[name] = tables.catch_up(ops, *part, touched[name])
+                part = [tf.gather(array, touched[name]["ids"]) for array in table]
+                rows[name] = tables.catch_up(ops, part, touched[name])
             else:
-                parts[name] = tables.split(table.value())
-        values, weights = {name: part[0] for name, part in parts.items()}, self._objective.trainable
+                rows[name] = tuple(array.value() for array in table)
+        values = {name: part[0] for name, part in rows.items()}
         with tf.GradientTape() as tape:
             tape.watch(values)
-            rows = {key: tf.gather(values[name], inverse[key]) for key, name in self._objective.lookups.items()}
-            loss = self._objective.loss(rows, batch)
-        row_grads, grads = tape.gradient(loss, (values, [variable.value for variable in weights]))
-        for name, (value, m, v) in parts.items():
-            grad = tf.convert_to_tensor(
-                row_grads[name]
-            )  # sums the rows of ids that occur twice, before they are squared
-            new = tf.concat(tables.adam(ops, value, grad, m, v, rate), axis=1)
-            if name in touched:
-                self._tables[name].scatter_update(tf.IndexedSlices(new, touched[name]["ids"]))
-            else:
-                self._tables[name].assign(new)
-        for variable, grad, m, v in zip(weights, grads, self._m, self._v, strict=True):
-            new, new_m, new_v = tables.adam(ops, variable.value, tf.convert_to_tensor(grad), m, v, rate)
-            variable.assign(new)
-            m.assign(new_m)
-            v.assign(new_v)
+            looked_up = {key: tf.gather(values[name], inverse[key]) for key, name in self._objective.lookups.items()}
+            loss = self._objective.loss(looked_up, batch)
+        row_grads, grads = tape.gradient(loss, (values, [variable.value for variable, _, _ in self._weights]))
+        for name, (value, m, v) in rows.items():
+            # a dense gradient: it sums the rows of an id that occurs twice, before they are squared
+            new = tables.adam(ops, value, tf.convert_to_tensor(row_grads[name]), m, v, rate)
+            for variable, array in zip(self._tables[name], new, strict=True):
+                if name in touched:
+                    variable.scatter_update(tf.IndexedSlices(array, touched[name]["ids"]))
+                else:
+                    variable.assign(array)
+        for (value, m, v), grad in zip(self._weights, grads, strict=True):
+            new = tables.adam(ops, value.value, tf.convert_to_tensor(grad), m, v, rate)
+            for variable, array in zip((value, m, v), new, strict=True):
+                variable.assign(array)
         return loss
