@@ -72,7 +72,10 @@ def test_ctrl_c_cancels_what_has_not_begun() -> None:
     with pytest.raises(KeyboardInterrupt):
         Run(threads=2).map(work, 1000, block=1)
     assert len(begun) < 50
-    assert threading.active_count() == before
+    deadline = time.monotonic() + 5
+    while threading.active_count() > before and time.monotonic() < deadline:
+        time.sleep(0.01)  # a thread that was just being started ends by itself
+    assert threading.active_count() <= before
 
 
 def test_streams_differ_and_repeat() -> None:

@@ -146,9 +146,8 @@ def test_a_folder_that_may_not_be_written(call: Call, folder: Path, tmp_path: Pa
 
 WRITES = [
     ["train", "ratings.csv", "--model", "ease", "--out", "big.safetensors"],
-    *(["recommend", "ease.safetensors", "--all", "-k", "30", "--out", f"big.{form}"] for form in ("csv", "jsonl")),
+    ["recommend", "ease.safetensors", "--all", "-k", "30", "--out", "big.csv"],
     ["recommend", "ease.safetensors", "--all", "-k", "30", "--out", "big.parquet"],
-    ["predict", "mf.safetensors", "--user", "1", "--item", "100", "--out", "big.csv"],
     ["compare", "ratings.csv", *BOTH, "--save-best", "ndcg@10", "--out", "big.safetensors"],
 ]
 
@@ -185,9 +184,9 @@ def test_a_full_file_system(folder: Path, tmp_path: Path) -> None:
         subprocess.run(["umount", str(tmp_path)], check=True)
 
 
-def test_what_was_there_stays_where_writing_fails(folder: Path, tmp_path: Path) -> None:
+def test_what_was_there_stays_where_writing_fails(call: Call, folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "lists.csv"
-    assert spawn(["recommend", "ease.safetensors", "--user", "1", "--out", out], cwd=folder).status == 0
+    assert call("recommend", "ease.safetensors", "--user", "1", "--out", out).status == 0
     before = out.read_bytes()
     code = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (16, 16)); " + MAIN
     assert spawn(["recommend", "ease.safetensors", "--all", "--out", out], code, cwd=folder).status == 2

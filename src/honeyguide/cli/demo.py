@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import sys
 import time
+from contextlib import nullcontext, redirect_stdout
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from honeyguide.cli.options import How, takes
-from honeyguide.cli.output import say, show_rows
+from honeyguide.cli.output import Json, emit, say, show_rows
 
 if TYPE_CHECKING:
     import polars as pl
 
     from honeyguide.data.dataset import Dataset, Schema
     from honeyguide.models.base import Recommender
+    from honeyguide.run import Run
     from honeyguide.service import Comparison
 
 _METRIC = "ndcg@10"
@@ -27,14 +30,24 @@ _TASTE = ("Alien=5", "Blade Runner=5", "Terminator, The=4.5", "Matrix, The=4.5",
 def command(
     how: How,
     out: Annotated[Path, typer.Option(help="Where the best model is saved.")] = Path("demo.safetensors"),
+    json: Json = False,
 ) -> None:
     """The whole tour on the MovieLens ratings of the package: check, split, train, compare, recommend, save."""
-    import honeyguide as hg
-    from honeyguide import service
     from honeyguide.files import check_out
 
     check_out(out, (".safetensors",))
-    begun, run = time.perf_counter(), how.run()
+    with redirect_stdout(sys.stderr) if json else nullcontext():  # the tour is talk; for machines, its outcome
+        outcome = _tour(how.run(), out)
+    if json:
+        emit(outcome)
+
+
+def _tour(run: Run, out: Path) -> dict[str, Any]:
+    """All of it; what came out."""
+    import honeyguide as hg
+    from honeyguide import service
+
+    begun = time.perf_counter()
     _title("1. Data: MovieLens, the small set in the package; liked means a rating of 4 and more")
     data = hg.load("movielens-small", positive=">=4")
     say(hg.check(data, memory=service.memory).text())
@@ -73,6 +86,8 @@ def command(
     say(f'    honeyguide recommend {out} --history "Toy Story=5" --history "Aladdin=4.5"')
     say(f'    honeyguide similar {out} --item "Toy Story"')
     say("    honeyguide compare your-ratings.csv --models popular,mf,neumf,ease --save-best ndcg@10")
+    facts = {"file": str(out), "best": best, "seconds": time.perf_counter() - begun}
+    return {**facts, "split": result.parts.audit.as_dict(), "test": result.test.rows.to_dicts()}
 
 
 def _title(text: str) -> None:
