@@ -6,7 +6,7 @@ table to keep it for them; a step by rows then takes three times as long.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import partial
 from typing import Any
 
@@ -18,15 +18,19 @@ from honeyguide.training.objective import Objective
 
 
 class JaxStep:
-    """The state of training on JAX: value, m and v of every table and of every trained variable."""
+    """The state of training on JAX: value, m and v of every table and of every trained variable.
 
-    def __init__(self, objective: Objective, values: Mapping[str, FloatArray]) -> None:
+    Those of a table in `by_rows` lie side by side in one array, so that a row is read from one place in memory.
+    """
+
+    def __init__(self, objective: Objective, values: Mapping[str, FloatArray], by_rows: Collection[str]) -> None:
         import jax
 
         def fresh(value: Any) -> tuple[Any, Any, Any]:
             return jax.numpy.array(value), jax.numpy.zeros_like(value), jax.numpy.zeros_like(value)
 
-        self._tables = {name: fresh(value) for name, value in values.items()}
+        self._whole = {name: fresh(value) for name, value in values.items() if name not in by_rows}
+        self._packed = {name: jax.device_put(_pack(values[name])) for name in by_rows}
         self._weights = [fresh(variable.value) for variable in objective.trainable]
         self._rest = [jax.numpy.array(variable.value) for variable in objective.untrained]
         self._gather, self._scatter = jax.jit(_gather), jax.jit(_scatter, donate_argnums=0)
@@ -40,21 +44,19 @@ class JaxStep:
         batch: Mapping[str, AnyArray],
     ) -> Any:
         """Train on one batch; the loss, still being computed."""
-        rows = {
-            name: self._gather(table, touched[name].ids, touched[name].missed) if name in touched else table
-            for name, table in self._tables.items()
-        }
+        ids = {name: part.ids for name, part in touched.items()}
+        rows = self._gather(self._packed, ids, {name: part.missed for name, part in touched.items()})
         new, self._weights, self._rest, loss = self._step(
-            rows, self._weights, self._rest, np.float32(rate), dict(inverse), dict(batch)
+            {**self._whole, **rows}, self._weights, self._rest, np.float32(rate), dict(inverse), dict(batch)
         )
-        for name, part in new.items():
-            old = self._tables[name]
-            self._tables[name] = self._scatter(old, touched[name].ids, part) if name in touched else part
+        self._packed = self._scatter(self._packed, ids, {name: new.pop(name) for name in self._packed})
+        self._whole = new
         return loss
 
     def table(self, name: str) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Copies of value, m and v."""
-        value, m, v = (np.array(part) for part in self._tables[name])
+        parts = self._whole[name] if name in self._whole else _apart(np.asarray(self._packed[name]))
+        value, m, v = (np.array(part) for part in parts)
         return value, m, v
 
     def weights(self) -> list[FloatArray]:
@@ -62,14 +64,26 @@ class JaxStep:
         return [np.array(value) for value, _, _ in self._weights]
 
 
-def _gather(table: Any, ids: Any, missed: Any) -> Any:
+def _pack(value: FloatArray) -> FloatArray:
+    """(rows, 3 F) with value in the first third and zeros in those of m and v."""
+    return np.pad(value, ((0, 0), (0, 2 * value.shape[1])))
+
+
+def _apart(packed: Any) -> tuple[Any, Any, Any]:
+    factors = packed.shape[1] // 3
+    return packed[:, :factors], packed[:, factors : 2 * factors], packed[:, 2 * factors :]
+
+
+def _gather(packed: Any, ids: Any, missed: Any) -> Any:
     from keras import ops
 
-    return tables.catch_up(ops, [part[ids] for part in table], missed)
+    return {name: tables.catch_up(ops, _apart(array[ids[name]]), missed[name]) for name, array in packed.items()}
 
 
-def _scatter(table: Any, ids: Any, new: Any) -> Any:
-    return tuple(part.at[ids].set(rows) for part, rows in zip(table, new, strict=True))
+def _scatter(packed: Any, ids: Any, new: Any) -> Any:
+    from keras import ops
+
+    return {name: array.at[ids[name]].set(ops.concatenate(new[name], axis=1)) for name, array in packed.items()}
 
 
 def _step(objective: Objective, rows: Any, weights: Any, rest: Any, rate: Any, inverse: Any, batch: Any) -> Any:

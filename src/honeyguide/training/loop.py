@@ -48,7 +48,7 @@ class Trainer:
                 self._indices[name] = RowIndex(len(table), self._schedule)
             spare = np.zeros((int(by_rows), table.shape[1]), np.float32)
             values[name] = np.concatenate([table, spare]).astype(np.float32)
-        self._step: Step = _steps(run)(objective, values)
+        self._step: Step = _steps(run)(objective, values, self._indices.keys())
 
     def epoch(self, batches: Iterable[Batch]) -> FloatArray:
         """Train on each batch in turn; the losses (steps,). Raises DivergedError when one is NaN or infinite."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from honeyguide.training.objective import Objective
 class TensorflowStep:
     """The state of training on TensorFlow: value, m and v of every table and of every trained variable."""
 
-    def __init__(self, objective: Objective, values: Mapping[str, FloatArray]) -> None:
+    def __init__(self, objective: Objective, values: Mapping[str, FloatArray], by_rows: Collection[str]) -> None:
         import tensorflow as tf
 
         def moments(value: Any) -> tuple[Any, Any]:
