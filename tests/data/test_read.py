@@ -344,6 +344,12 @@ def test_no_file(tmp_path: Path) -> None:
          "hg.check with the same arguments shows all, invalid='drop' leaves them out"),
         (pl.DataFrame({"user": pl.Series([2**63], dtype=pl.UInt64), "item": [1]}),
          "user ids of the polars frame pass 64 bits with a sign; write them as strings"),
+        (pd.DataFrame({"user": [10**30, 10**30 + 1], "item": [1, 2]}),
+         "user ids of the pandas frame pass 64 bits with a sign; write them as strings"),
+        (pl.DataFrame({"user": [1], "item": pl.Series([-(2**63) - 1], dtype=pl.Int128)}),
+         "item ids of the polars frame pass 64 bits with a sign; write them as strings"),
+        (pd.DataFrame({"user": [1, 2**140], "item": [1, 2]}),
+         "user ids of the pandas frame must be all integers or all strings, got a mixture; write them all as strings"),
     ],
 )  # fmt: skip
 def test_a_bad_frame_is_told_in_one_line(source: Any, message: str) -> None:

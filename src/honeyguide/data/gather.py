@@ -132,7 +132,7 @@ class Encoder:
             ids = pl.Series([None if value is None else str(value) for value in values], dtype=pl.String)
         if ids.dtype.is_integer():
             self._kinds |= {"integer"} if len(ids) > ids.null_count() else set()
-            if ids.dtype == pl.UInt64 and (ids.max() or 0) >= 2**63:  # type: ignore[operator]
+            if _integers(ids).null_count() > ids.null_count():
                 raise DataError(
                     f"{self._role} ids of {self._faults.source} pass 64 bits with a sign; write them as strings"
                 )

@@ -272,9 +272,12 @@ def series(name: str, values: list[Any]) -> pl.Series:
     if str in kinds and kinds - {str, type(None)}:
         return pl.Series(name, values, dtype=pl.Object)
     try:
-        return pl.Series(name, values, strict=kinds - {int, float, type(None)} != set())
+        made = pl.Series(name, values, strict=kinds - {int, float, type(None)} != set())
+        if made.null_count() == values.count(None):  # more where an integer passes 128 bits
+            return made
     except (TypeError, OverflowError, pl.exceptions.PolarsError):
-        return pl.Series(name, values, dtype=pl.Object)
+        pass
+    return pl.Series(name, values, dtype=pl.Object)
 
 
 def _is_missing(value: Any) -> bool:
