@@ -245,6 +245,15 @@ def test_items_are_aligned_and_join_the_vocabulary(tmp_path: Path) -> None:
     assert rows(data) == [(1, 20, 3.0, 4), (1, 3, 5.0, 4)]
 
 
+def test_a_second_row_of_an_item_is_left_out_with_a_warning_to_the_caller() -> None:
+    events = pd.DataFrame({"user": [1, 1], "item": [20, 3]})
+    items = pd.DataFrame({"id": [20, 7, 20], "title": ["first", "other", "second"]})
+    with pytest.warns(HoneyguideWarning, match="^1 rows of the pandas frame repeat an item id; the first row") as told:
+        data = read(events, items=items)
+    assert data.schema.item_table["title"].to_list() == [None, "other", "first"]
+    assert told[0].filename == __file__
+
+
 def test_ids_of_items_agree_in_type_with_those_of_events(tmp_path: Path) -> None:
     path = write(tmp_path, HEAD + "1,20,3,4\n")
     strings = read(path, items=pd.DataFrame({"id": ["20", "x"], "title": ["a", "b"]}))

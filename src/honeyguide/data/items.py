@@ -11,7 +11,7 @@ import polars as pl
 from honeyguide.data.columns import plain_name, usual
 from honeyguide.data.faults import Faults
 from honeyguide.data.gather import Encoder, Ids
-from honeyguide.data.tables import Table, open_table, whole
+from honeyguide.data.tables import open_table, whole
 from honeyguide.data.vocabulary import Vocabulary
 from honeyguide.errors import DataError, HoneyguideWarning
 
@@ -23,11 +23,7 @@ def read_items(source: Any) -> tuple[Ids, pl.DataFrame]:
 
     A second row for an id is left out with a warning; a row without an id is a DataError.
     """
-    return item_table(open_table(source))
-
-
-def item_table(table: Table) -> tuple[Ids, pl.DataFrame]:
-    """The ids and the other columns of an opened table."""
+    table = open_table(source)
     faults = Faults(table.name)
     frame = whole(table, faults)
     key = usual("item", table.columns)
