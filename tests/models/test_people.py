@@ -105,6 +105,41 @@ def test_who_is_refused(model: Recommender, data: Dataset) -> None:
         people.ask(model, 3, None)
 
 
+def test_one_id_or_several(model: Recommender, data: Dataset) -> None:
+    """NumPy's integers are ids, one string is one id, and whatever is no id is told on one line."""
+    assert model.similar_items(np.int64(5), k=1).equals(model.similar_items([5], k=1))
+    alone = model.predict(np.int64(5), history=[7])  # type: ignore[arg-type]
+    assert alone.equals(model.predict([5], history=[7]))
+    assert model.recommend("cy", items=7)["item"].to_list() == [7]  # type: ignore[arg-type]
+    named = hg.models.Popular().fit(hg.read(pl.DataFrame({"user": ["u", "v"], "item": ["ab", "cd"]})))
+    assert named.recommend("u", exclude="cd")["item"].to_list() == []
+    for wrong in (1.0, None):
+        for ask in (model.recommend, model.similar_items, lambda ids: model.predict(ids, history=[5])):
+            if wrong is not None or ask != model.recommend:
+                with pytest.raises(DataError, match="^an id is an integer or a string, several are a sequence of them"):
+                    ask(wrong)  # type: ignore[operator]
+
+
+def test_what_a_history_may_be(model: Recommender) -> None:
+    answer = model.recommend(history=[5, 7], seen=True)
+    assert model.recommend(history=np.array([5, 7]), seen=True).equals(answer)  # type: ignore[arg-type]
+    assert model.recommend(history=(item for item in (5, 7)), seen=True).equals(answer)  # type: ignore[arg-type]
+    for wrong in (5, "57", pl.DataFrame({"item": [5]}), {"ann": 5}, {"ann": "57"}):
+        with pytest.raises(DataError, match=r"^a history is a sequence of items, \(item, value\) or"):
+            model.recommend(history=wrong)  # type: ignore[arg-type]
+    with pytest.raises(DataError, match=r"^names of histories must be all integers or all strings, got \['x', 7\]$"):
+        model.recommend(history={"x": [5], 7: [5]})
+
+
+def test_pairs_of_no_known_form(model: Recommender) -> None:
+    for wrong in (5, np.array([[5, 5]])):
+        with pytest.raises(DataError, match="^pairs are a Dataset, a data frame with the columns user and item, or a"):
+            model.predict(wrong)
+    for ask in (lambda: model.predict([5, "x"], history=[5]), lambda: model.predict([("ann", 5), (3, 5)])):
+        with pytest.raises(DataError, match=r"^ids must be all integers \(of 64 bits\) or all strings, got a mixture$"):
+            ask()
+
+
 def test_pairs_of_every_form_are_the_same_question(model: Recommender, data: Dataset) -> None:
     asked = [("bob", 7), ("zoe", 5), ("ann", 8), ("bob", 5)]
     answers = model.predict(asked)["prediction"].to_list()

@@ -240,7 +240,7 @@ class Recommender(ABC):
         _check_k(k)
         if not isinstance(self, Similar):
             raise UnsupportedError(f"{type(self).__name__} does not know how alike items are; ease, mf and neumf do")
-        given = [items] if isinstance(items, int | str) else list(items)
+        given = people.listed_ids(items)
         codes = np.array([self.schema_.items.code(item, "item") for item in given], dtype=np.int32)
         own = people.strangers(self.schema_, [[item] for item in given])  # an item is not similar to itself
         similarity = self.similarity
@@ -257,7 +257,7 @@ class Recommender(ABC):
         """Codes of the items that are known, of those given."""
         if items is None:
             return None
-        codes = self.schema_.items.encode(items)
+        codes = self.schema_.items.encode(people.listed_ids(items))
         return codes[codes >= 0]
 
     # ---- files ------------------------------------------------------------------------------------------------------

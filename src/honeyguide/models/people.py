@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -31,13 +31,25 @@ def ask(
     """The profiles asked about and their names, for either users of the training data or histories of new people."""
     if (users is None) == (history is None):
         raise ParameterError("give either users of the training data or the history= of someone new")
-    if users is None:
-        named = history if isinstance(history, Mapping) else {None: history or ()}
+    if history is not None:
+        named = history if isinstance(history, Mapping) else {None: history}
         profiles = strangers(model.schema_, list(named.values()))
+        if len({isinstance(name, str) for name in named}) > 1:
+            raise DataError(f"names of histories must be all integers or all strings, got {list(named)[:5]!r}")
         return profiles, pl.Series(list(named), dtype=None if isinstance(history, Mapping) else pl.Int64)
-    listed = [users] if isinstance(users, int | str | np.integer) else list(users)
+    listed = listed_ids(users)  # (B,)
     codes = [model.schema_.users.code(user, "user") for user in listed]
     return trained(model, np.array(codes, dtype=np.int32)), model.schema_.users.decode(np.array(codes, dtype=np.int32))
+
+
+def listed_ids(given: Any) -> list[Id]:
+    """One id or several as a list; DataError for what is neither."""
+    if isinstance(given, int | str | np.integer):
+        return [given]  # type: ignore[list-item]
+    try:
+        return list(given)
+    except TypeError:
+        raise DataError(f"an id is an integer or a string, several are a sequence of them, got {given!r}") from None
 
 
 def trained(model: Recommender, codes: IntArray | None = None) -> Profiles:
@@ -56,7 +68,7 @@ def strangers(schema: Schema, histories: Sequence[History]) -> Profiles:
     default = schema.scale[1] if schema.explicit and schema.scale else 1.0
     rows, ids, values, times = [], [], [], []
     for row, history in enumerate(histories):
-        for event in history:
+        for event in _events(history):
             item, value, time = _event(event, default)
             rows.append(row)
             ids.append(item)
@@ -73,6 +85,14 @@ def strangers(schema: Schema, histories: Sequence[History]) -> Profiles:
     indptr = np.searchsorted(row_of[order], np.arange(len(histories) + 1)).astype(np.int64)
     known = np.full(len(histories), -1, dtype=np.int32)
     return Profiles(schema, known, indptr, codes[order], np.array(values, dtype=np.float32)[order], moment[order])
+
+
+def _events(history: Any) -> Iterator[Any]:
+    """The events of a history; DataError for what is no sequence of them: one id, a data frame."""
+    if isinstance(history, str) or hasattr(history, "columns") or not isinstance(history, Iterable):
+        rule = "a history is a sequence of items, (item, value) or (item, value, time)"
+        raise DataError(f"{rule}, got {type(history).__name__}: {str(history)[:40]!r}")
+    return iter(history)
 
 
 def _event(event: Any, default: float) -> tuple[Id, float, int]:
@@ -111,8 +131,8 @@ def pairs(model: Recommender, given: Any, history: History | None) -> Asked:
     """What `predict` was asked, as profiles and pairs; people never seen get an empty profile."""
     schema, frame, times = model.schema_, model.schema_.frame, None
     if history is not None:
-        items = [given] if isinstance(given, int | str) else list(given)
-        table = pl.DataFrame({"user": pl.Series([None] * len(items), dtype=pl.Int64), "item": items})
+        items = listed_ids(given)
+        table = _columns([None] * len(items), items).cast({"user": pl.Int64})
         rows = np.zeros(len(items), dtype=np.int32)
         return Asked(table, strangers(schema, [history]), Pairs(rows, schema.items.encode(items)), frame)
     if isinstance(given, Dataset):
@@ -142,14 +162,25 @@ def _table(given: Any, frame: str) -> tuple[pl.DataFrame, str]:
     if isinstance(given, Sequence):
         try:
             users, items = [user for user, _ in given], [item for _, item in given]
-            return pl.DataFrame({"user": users, "item": items}), frame
-        except (TypeError, ValueError, pl.exceptions.PolarsError):
+        except (TypeError, ValueError):
             raise DataError(f"pairs must be (user, item) each, got {given[:1]!r} …") from None
-    table = _polars(given)
+        return _columns(users, items), frame
+    try:
+        table = _polars(given)
+    except TypeError:
+        forms = "a Dataset, a data frame with the columns user and item, or a sequence of (user, item)"
+        raise DataError(f"pairs are {forms}, got {type(given).__name__}") from None
     missing = {"user", "item"} - set(table.columns)
     if missing:
         raise DataError(f"pairs need the columns user and item, got {', '.join(table.columns)}")
     return table, kind_of(given)
+
+
+def _columns(users: list[Any], items: list[Any]) -> pl.DataFrame:
+    try:
+        return pl.DataFrame({"user": users, "item": items})
+    except (TypeError, OverflowError, pl.exceptions.PolarsError):
+        raise DataError("ids must be all integers (of 64 bits) or all strings, got a mixture") from None
 
 
 def _polars(frame: Any) -> pl.DataFrame:
