@@ -45,6 +45,16 @@ def test_blocks_give_a_full_sort(ratings: Dataset, monkeypatch: pytest.MonkeyPat
             assert scores[row, : len(best)].tolist() == [(row * 7 + code * 3) % 5 for code in best]
 
 
+def test_a_list_longer_than_the_catalogue_holds_all_of_it(ratings: Dataset) -> None:
+    model = Ease(reg=10.0).fit(ratings)
+    whole = model.recommend("user,1 🐦", k=ratings.n_items)
+    assert model.recommend("user,1 🐦", k=10**15).equals(whole)
+    few = ['it"em;3', 'it"em;4']
+    assert len(model.recommend("user,1 🐦", k=10**15, items=few, seen=True)) == 2
+    assert len(model.recommend("user,1 🐦", k=10**15, items=few, exclude=few, seen=True)) == 0
+    assert sum(map(len, model.recommend_all(10**15))) == sum(map(len, model.recommend_all(ratings.n_items)))
+
+
 def test_memory_follows_the_block(ratings: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     profiles = ratings.profiles().take(np.zeros(2_000, dtype=np.int64))
     monkeypatch.setattr(lists, "CELLS", 3_000)

@@ -78,9 +78,9 @@ class Exam:
         return {"known people": known, "warm people": ~known & some, "cold people": ~some}
 
     def lists(self, model: Recommender, k: int, run: Run, *, name: str = "") -> IntArray:
-        """(A, k) the item codes of the lists of `asked`, made in blocks."""
+        """(A, min(k, I)) the item codes of the lists of `asked`, made in blocks."""
         profiles = self.profiles.take(self.asked)
-        made = np.empty((len(profiles), k), np.int32)
+        made = np.empty((len(profiles), min(k, self.train.n_items)), np.int32)
         with run.track(f"lists of {name}", len(profiles)) as bar:
             for rows, codes, _ in lists.blocks(model.score, profiles, k, run=run):
                 made[rows] = codes

@@ -27,11 +27,11 @@ def top_k(
     """Codes and scores (B, k) of the best candidates of each profile, best first; ties to the lower code.
 
     `candidates` (C,) and `exclude` are item codes; items of the history are left out unless `seen`. Where fewer than k
-    remain, the places left have code -1 and score -inf.
+    remain, the places left have code -1 and score -inf. Lists are no longer than there are candidates.
     """
     parts = list(blocks(score, profiles, k, candidates=candidates, exclude=exclude, seen=seen, run=run))
     if not parts:
-        return np.zeros((0, k), np.int32), np.zeros((0, k), np.float32)
+        return np.zeros((0, 0), np.int32), np.zeros((0, 0), np.float32)
     return np.concatenate([codes for _, codes, _ in parts]), np.concatenate([scores for _, _, scores in parts])
 
 
@@ -45,7 +45,7 @@ def blocks(
     n_items = len(profiles.schema.items)
     wanted = _wanted(n_items, candidates, exclude)
     count = n_items if wanted is None else len(wanted)
-    step = max(1, min(_ROWS, CELLS // max(1, count)))
+    step, k = max(1, min(_ROWS, CELLS // max(1, count))), max(1, min(k, count))
     for first in range(0, len(profiles), step):
         rows = slice(first, min(first + step, len(profiles)))
         batch = profiles.take(rows)
