@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
 import pytest
 
 from honeyguide.errors import ParameterError
@@ -70,3 +71,11 @@ def test_unknown_name_lists_what_there_is() -> None:
         pick(Model, {"rge": 1})
     with pytest.raises(ParameterError, match="reg must be a number from 0.1 to 9, got 'much'"):
         pick(Model, {"reg": "much"})
+
+
+def test_scalars_of_numpy_become_pythons_own() -> None:
+    model = Model(reg=np.float32(0.5), limit=np.int64(3), biases=np.bool_(False))  # type: ignore[arg-type]
+    check(model)
+    assert [type(value) for value in (model.reg, model.limit, model.biases)] == [float, int, bool]
+    with pytest.raises(ParameterError, match=r"Model.limit must be an integer >= 1, got 0\.$"):
+        check(Model(limit=np.int64(0)))  # type: ignore[arg-type]

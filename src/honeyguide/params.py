@@ -13,6 +13,8 @@ import types
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, TypeAlias, Union, get_args, get_origin, get_type_hints
 
+import numpy as np
+
 from honeyguide.errors import ParameterError
 
 Tune: TypeAlias = tuple[float, float] | tuple[float, float, Literal["log"]] | Sequence[Any] | None
@@ -135,9 +137,15 @@ def declarations(cls: type) -> dict[str, Declaration]:
 
 
 def check(model: object) -> None:
-    """Raise ParameterError for the first hyperparameter of the model that breaks its rule."""
+    """Raise ParameterError for the first hyperparameter of the model that breaks its rule.
+
+    Scalars of NumPy, as a grid of values gives them, become Python's own in the model.
+    """
     for name, declared in declarations(type(model)).items():
         value = getattr(model, name)
+        if isinstance(value, np.generic):
+            value = value.item()
+            setattr(model, name, value)
         if declared.fault(value):
             raise ParameterError(f"{type(model).__name__}.{name} must be {declared.rule}, got {value!r}.")
 

@@ -170,3 +170,5 @@ def test_a_model_without_histories(model: Recommender, data: Dataset, tmp_path: 
         with pytest.raises(UnsupportedError, match="saved without histories; give the history= of who is asked about"):
             ask()
     assert len(bare.predict([("zoe", 5)])) == 1  # who was never known needs none
+    bare.save(path)
+    assert hg.open(path, verify=True).recommend(history=[5]).equals(model.recommend(history=[5]))

@@ -32,7 +32,8 @@ _VERSIONED = ("honeyguide", "numpy", "scipy", "numba", "keras", "jax", "tensorfl
 
 
 def save(model: Recommender, path: str | Path, *, histories: bool = True) -> None:
-    """Write a fitted model, whole or not at all."""
+    """Write a fitted model, whole or not at all; one opened from a file without histories has none to write."""
+    histories = histories and len(model.histories_) == len(model.schema_.users)
     arrays: dict[str, AnyArray] = {}
     header = {
         **_pack_model(model, "model", arrays),
