@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from honeyguide import run as run_module
 from honeyguide.errors import ParameterError
-from honeyguide.run import Run, free_memory
+from honeyguide.run import Run, free_memory, in_units
 
 
 @given(count=st.integers(0, 300), block=st.integers(1, 70), threads=st.integers(1, 5))
@@ -91,6 +91,10 @@ def test_what_is_refused() -> None:
         ({"threads": 0}, "Run.threads must be an integer >= 1, got 0."),
         ({"seed": -1}, "Run.seed must be an integer >= 0, got -1."),
         ({"memory": 0}, "Run.memory must be a number of bytes >= 1, got 0."),
+        ({"threads": "2"}, "Run.threads must be an integer >= 1, got '2'."),
+        ({"seed": 1.5}, "Run.seed must be an integer >= 0, got 1.5."),
+        ({"seed": None}, "Run.seed must be an integer >= 0, got None."),
+        ({"memory": 1e9}, "Run.memory must be a number of bytes >= 1, got 1000000000.0."),
         ({"backend": "torch"}, "Run.backend must be one of jax, tensorflow, got 'torch'."),
     ):
         with pytest.raises(ParameterError) as caught:
@@ -118,3 +122,11 @@ def test_workers_follow_the_processors_of_the_process() -> None:
     assert Run(threads=7).workers == 7
     assert Run().workers >= 1
     assert np.isfinite(Run().workers)
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [(0, "0 B"), (999, "999 B"), (1_000, "1.0 KB"), (52_345, "52 KB"), (4.5e9, "4.5 GB"), (4e16, "40,000 TB")],
+)
+def test_bytes_for_people(number: float, text: str) -> None:
+    assert in_units(number) == text

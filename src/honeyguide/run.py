@@ -40,12 +40,13 @@ class Run:
     progress: bool | None = None
 
     def __post_init__(self) -> None:
-        if self.threads is not None and self.threads < 1:
-            raise ParameterError(f"Run.threads must be an integer >= 1, got {self.threads}.")
-        if self.seed < 0:
-            raise ParameterError(f"Run.seed must be an integer >= 0, got {self.seed}.")
-        if self.memory is not None and self.memory < 1:
-            raise ParameterError(f"Run.memory must be a number of bytes >= 1, got {self.memory}.")
+        whole = (("seed", "an integer", 0), ("threads", "an integer", 1), ("memory", "a number of bytes", 1))
+        for name, what, low in whole:
+            value = getattr(self, name)
+            if value is None and name != "seed":
+                continue
+            if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < low:
+                raise ParameterError(f"Run.{name} must be {what} >= {low}, got {value!r}.")
         if self.backend is not None and self.backend not in _BACKENDS:
             raise ParameterError(f"Run.backend must be one of {', '.join(_BACKENDS)}, got {self.backend!r}.")
 
@@ -98,3 +99,11 @@ def free_memory() -> int:
     except (OSError, ValueError, StopIteration):
         pass
     return free
+
+
+def in_units(n_bytes: float) -> str:
+    """Bytes for people: 12 MB, 4.5 GB."""
+    amount, units = float(n_bytes), ["B", "KB", "MB", "GB", "TB"]
+    while amount >= 1000 and len(units) > 1:
+        amount, units = amount / 1000, units[1:]
+    return f"{amount:,.0f} {units[0]}" if amount >= 10 or units[0] == "B" else f"{amount:.1f} {units[0]}"

@@ -6,6 +6,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from honeyguide.data import plots
+from honeyguide.run import in_units
 
 if TYPE_CHECKING:
     from honeyguide.data.report import Finding, Report
@@ -37,15 +38,13 @@ svg { width: 100%; height: auto; display: block } .grid { stroke: var(--rule) }
 
 def page(report: Report) -> str:
     """The HTML of a report."""
-    from honeyguide.data.report import size
-
     rated = report.columns.rating is not None
     numbers = [("rows", report.rows), ("users", report.shape.users), ("items", report.shape.items)]
     numbers.append(("usable ratings" if rated else "usable events", report.shape.events))
     cards = "".join(f'<div class="card"><b>{count:,}</b>{name}</div>' for name, count in numbers)
     found = "".join(_finding(finding) for finding in report.findings) or "<p>Nothing.</p>"
     needs = sorted(report.memory.items(), key=lambda entry: entry[1])
-    rows = "".join(f"<tr><td>{escape(name)}</td><td>{size(need)}</td></tr>" for name, need in needs)
+    rows = "".join(f"<tr><td>{escape(name)}</td><td>{in_units(need)}</td></tr>" for name, need in needs)
     memory = f"<h2>Memory that a fit would take</h2><table>{rows}</table>" if rows else ""
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">'

@@ -13,6 +13,7 @@ from typing import Any, Literal, TypeAlias
 from honeyguide.data.columns import Columns
 from honeyguide.data.dataset import Shape
 from honeyguide.files import whole
+from honeyguide.run import in_units
 
 Severity: TypeAlias = Literal["error", "warning", "note"]
 _HEADINGS: dict[Severity, str] = {
@@ -91,7 +92,7 @@ class Report:
         if self.memory:
             lines += ["", "Memory that a fit would take"]
             lines += [
-                f"  {name:<20} {size(need):>10}" for name, need in sorted(self.memory.items(), key=lambda e: e[1])
+                f"  {name:<20} {in_units(need):>10}" for name, need in sorted(self.memory.items(), key=lambda e: e[1])
             ]
         counts = {s: sum(f.severity == s for f in self.findings) for s in _HEADINGS}
         lines += ["", ", ".join(f"{n} {s}{'' if n == 1 else 's'}" for s, n in counts.items())]
@@ -142,14 +143,6 @@ def day(moment: int) -> str:
         return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%d")
     except (OverflowError, OSError, ValueError):
         return str(moment)
-
-
-def size(n_bytes: int) -> str:
-    """Bytes for people."""
-    amount, units = float(n_bytes), ["B", "KB", "MB", "GB", "TB"]
-    while amount >= 1000 and len(units) > 1:
-        amount, units = amount / 1000, units[1:]
-    return f"{amount:,.0f} {units[0]}" if amount >= 10 or units[0] == "B" else f"{amount:.1f} {units[0]}"
 
 
 def _paragraph(finding: Finding) -> list[str]:

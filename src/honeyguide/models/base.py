@@ -26,7 +26,7 @@ from honeyguide.data.profiles import Pairs, Profiles
 from honeyguide.data.vocabulary import Id
 from honeyguide.errors import DataError, MemoryBudgetError, NotFittedError, ParameterError, UnsupportedError
 from honeyguide.models import lists, people, registry
-from honeyguide.run import Run
+from honeyguide.run import Run, in_units
 
 Task: TypeAlias = Literal["rating", "ranking"]
 FoldIn: TypeAlias = Literal["exact", "approximate"]
@@ -123,6 +123,7 @@ class Recommender(ABC):
             finish(self)
 
     def _admit(self, data: Dataset, run: Run) -> None:
+        params.check(self)  # someone may have set one since
         name = type(self).__name__
         if len(data) == 0:
             raise DataError(f"{name} cannot be fitted: the data hold no events")
@@ -141,8 +142,8 @@ class Recommender(ABC):
             fitting = [n for n, other in sizes(data.shape).items() if other <= run.budget]
             would = f"these would fit: {', '.join(fitting)}" if fitting else "no model would fit"
             raise MemoryBudgetError(
-                f"{name} needs {need / 1e9:.1f} GB for {data.n_users:,} users and {data.n_items:,} items, "
-                f"the budget is {run.budget / 1e9:.1f} GB (Run.memory); {would}"
+                f"{name} needs {in_units(need)} for {data.n_users:,} users and {data.n_items:,} items, "
+                f"the budget is {in_units(run.budget)} (Run.memory); {would}"
             )
 
     def _forget(self) -> None:
