@@ -21,6 +21,7 @@ from honeyguide.models import registry, stored
 from honeyguide.models.base import Recommender
 from honeyguide.models.baseline.popular import Popular
 from honeyguide.models.factorization.ease import Ease
+from honeyguide.models.factorization.mf import Mf
 
 Arrays = dict[str, AnyArray]
 Change = Callable[[dict[str, Any], Arrays], None]
@@ -56,6 +57,24 @@ def cut(name: str) -> Change:
 
     def change(_: dict[str, Any], arrays: Arrays) -> None:
         arrays[name] = arrays[name][:-1]
+
+    return change
+
+
+def narrow(name: str, width: int) -> Change:
+    """Cut the rows of an array to a width."""
+
+    def change(_: dict[str, Any], arrays: Arrays) -> None:
+        arrays[name] = arrays[name][:, :width]
+
+    return change
+
+
+def flatten(name: str) -> Change:
+    """Give an array one dimension."""
+
+    def change(_: dict[str, Any], arrays: Arrays) -> None:
+        arrays[name] = arrays[name].ravel()
 
     return change
 
@@ -143,7 +162,32 @@ def test_a_file_made_to_harm_is_refused(saved: Path, tmp_path: Path, harm: str) 
     assert "\n" not in str(caught.value)
 
 
-def test_what_only_scores_show_is_found_when_verified(saved: Path, tmp_path: Path) -> None:
+SHORT = {
+    "too few item vectors": (cut("model.item_vectors_"), r"item_vectors_ must be \(30, 4\), got \(29, 4\)"),
+    "too few people": (cut("model.user_vectors_"), r"user_vectors_ must be \(40, 4\), got \(39, 4\)"),
+    "vectors of two lengths": (narrow("model.item_vectors_", 3), r"item_vectors_ must be \(30, 4\), got \(30, 3\)"),
+    "vectors of length 0": (
+        narrow("model.user_vectors_", 0),
+        r"user_vectors_ must have the dimensions UK, got \(40, 0",
+    ),
+    "a line for a table": (flatten("model.item_vectors_"), r"item_vectors_ must have the dimensions IK, got \(120,\)"),
+}
+
+
+@pytest.mark.parametrize("harm", SHORT)
+def test_arrays_that_kernels_would_read_beyond_are_refused(ratings: Dataset, tmp_path: Path, harm: str) -> None:
+    Mf(factors=3, epochs=1).fit(ratings).save(tmp_path / "mf")
+    change, message = SHORT[harm]
+    path = altered(tmp_path / "mf", tmp_path / "x.safetensors", change)
+    with pytest.raises(ArtifactError, match=rf"x.safetensors cannot be opened by honeyguide [\d.]+: {message}"):
+        hg.open(path)
+
+
+def test_what_only_scores_show_is_found_when_verified(
+    saved: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Ease, "shapes", {})  # as a model that states none
+
     def shrink(_: dict[str, Any], arrays: Arrays) -> None:
         arrays["model.weights_"] = arrays["model.weights_"][:, :5]
 

@@ -57,10 +57,14 @@ class Recommender(ABC):
 
     fold_in "exact": a known person's own history, given as a stranger's, yields the trained answer. "approximate": the
     trained vector serves the trained history, and a vector folded in serves any other.
+
+    shapes names the dimensions of learned arrays, a letter each: {"item_vectors_": "IK"}. U is people, I items; any
+    other letter is one length, at least 1, in all of them. A file whose arrays differ is refused.
     """
 
     task: ClassVar[Task] = "ranking"
     fold_in: ClassVar[FoldIn] = "exact"
+    shapes: ClassVar[Mapping[str, str]] = {}
 
     def __post_init__(self) -> None:
         params.check(self)

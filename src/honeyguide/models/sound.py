@@ -52,6 +52,22 @@ def histories(schema: Schema, indptr: LongArray, items: IntArray, values: FloatA
     _within("histories.items", items, len(schema.items))
 
 
+def state(fitted: Recommender) -> None:
+    """ValueError unless the learned arrays that the model names have the dimensions that it states."""
+    lengths = {"U": len(fitted.schema_.users), "I": len(fitted.schema_.items)}
+    for name, letters in fitted.shapes.items():
+        array = vars(fitted).get(name)
+        if array is None:  # some models learn one array or another
+            continue
+        if array.ndim != len(letters) or 0 in [
+            n for n, letter in zip(array.shape, letters, strict=True) if letter not in "UI"
+        ]:
+            raise ValueError(f"{name} must have the dimensions {letters}, got {array.shape}")
+        due = tuple(lengths.setdefault(letter, n) for letter, n in zip(letters, array.shape, strict=True))
+        if array.shape != due:
+            raise ValueError(f"{name} must be {due}, got {array.shape}")
+
+
 def model(fitted: Recommender) -> None:
     """ValueError unless ids are sorted, and someone new, without history and with one item, gets finite scores."""
     schema = fitted.schema_

@@ -62,6 +62,7 @@ def open_model(path: str | Path, *, verify: bool = False) -> Recommender:
         model = _unpack_model("model", file.header, file.arrays)
         model.schema_, model.fingerprint_ = schema, str(file.header["fingerprint"])
         model.histories_ = _unpack_histories(schema, file)
+        sound.state(model)
         for value in vars(model).values():
             _share(model, value)
         if verify:
@@ -81,6 +82,7 @@ def _share(model: Recommender, value: Any) -> None:
             _share(model, part)
     elif isinstance(value, Recommender):
         value.schema_, value.histories_, value.fingerprint_ = model.schema_, model.histories_, model.fingerprint_
+        sound.state(value)
         for inner in tuple(vars(value).values()):
             _share(model, inner)
 

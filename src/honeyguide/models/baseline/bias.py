@@ -7,6 +7,7 @@ Score: O(history + C) a person.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -34,6 +35,7 @@ class Bias(Recommender):
     """
 
     task: ClassVar[Task] = "rating"
+    shapes: ClassVar[Mapping[str, str]] = {"item_biases_": "I"}
 
     reg_user: float = param(5.0, low=1e-3, tune=(0.1, 50.0, "log"), help="L2 weight on each person's bias")
     reg_item: float = param(3.0, low=1e-3, tune=(0.1, 50.0, "log"), help="L2 weight on each item's bias")

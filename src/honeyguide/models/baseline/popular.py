@@ -5,6 +5,7 @@ Fit: O(N), memory O(I). Score: O(1) per item.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -22,6 +23,7 @@ class Popular(Recommender):
     """Score an item by the number of people who have it among their positives, whoever asks."""
 
     task: ClassVar[Task] = "ranking"
+    shapes: ClassVar[Mapping[str, str]] = {"counts_": "I"}
 
     def _fit(self, data: Dataset, run: Run) -> None:
         people = np.bincount(data.positives().indices, minlength=data.n_items)

@@ -6,6 +6,7 @@ person, or O(history * U + U * I).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -29,6 +30,7 @@ class Ease(Recommender):
     """
 
     task: ClassVar[Task] = "ranking"
+    shapes: ClassVar[Mapping[str, str]] = {"weights_": "II", "half_": "PI", "rest_": "I"}  # P people have events
 
     reg: float = param(500.0, low=1e-3, tune=(1e1, 1e4, "log"), help="L2 weight on the item-item matrix")
 

@@ -53,6 +53,7 @@ class Mf(Recommender):
     """
 
     task: ClassVar[Task] = "rating"
+    shapes: ClassVar[Mapping[str, str]] = {"user_vectors_": "UK", "item_vectors_": "IK", "seen_": "I"}
 
     factors: int = param(50, low=1, tune=(8, 200, "log"), help="length of the vectors")
     reg: float = param(0.12, low=0.0, tune=(0.01, 1.0, "log"), help="L2 weight on vectors and biases")
