@@ -112,7 +112,7 @@ def objective_by_hand(model: NeuMF, data: Dataset) -> float:
     cross = -(y * np.log(s) + (1 - y) * np.log(1 - s)).sum()
     squares = (model.users_**2).sum(axis=1)[:, None] + (model.items_**2).sum(axis=1)
     layers = sum(float((weight.astype(np.float64) ** 2).sum()) for weight in model.weights_)
-    return float(cross + model.embedding_reg * squares.sum() + model.reg * layers)
+    return float(cross + model._embedding_reg * squares.sum() + model.reg * layers)
 
 
 def epoch_losses(model: NeuMF, data: Dataset, seed: int) -> float:

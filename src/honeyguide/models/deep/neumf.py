@@ -34,7 +34,7 @@ from honeyguide.training.loop import Trainer
 from honeyguide.training.objective import Objective, initialise
 from honeyguide.training.sampling import Pointwise
 
-_SPREAD = 0.1  # standard deviation of the initial embeddings
+_SPREAD = 0.03  # standard deviation of the initial embeddings
 _SHARED = 1024  # items that stand for all the others when a stranger's vector is fitted
 _STEPS, _RATE = 40, 0.1  # of that fit
 
@@ -52,8 +52,8 @@ class NeuMF(Recommender):
 
     fold_in: ClassVar[FoldIn] = "approximate"
 
-    factors: int = param(32, low=1, tune=(8, 128, "log"), help="length of each of the two embeddings of a user or item")
-    hidden: tuple[int, ...] = param((64, 32), low=1, help="units of the hidden layers, none for a factorisation alone")
+    factors: int = param(48, low=1, tune=(8, 128, "log"), help="length of each of the two embeddings of a user or item")
+    hidden: tuple[int, ...] = param((64,), low=1, help="units of the hidden layers, none for a factorisation alone")
     objective: Literal["binary_crossentropy", "squared_error"] = param(
         "binary_crossentropy", help="binary_crossentropy for lists, squared_error for ratings"
     )
@@ -61,24 +61,39 @@ class NeuMF(Recommender):
         "positive", help="y of a known pair: 1 if positive, or the rating scaled to 0 … 1"
     )
     negatives: int | Literal["all"] = param(
-        4, low=0, tune=(1, 16, "log"), help="pairs drawn for each known one, or all"
+        30, low=0, tune=(4, 50, "log"), help="pairs drawn for each known one, or all"
     )
     reweight: bool = param(False, help="let drawn pairs count for all that they stand for")
-    reg: float = param(0.0, low=0.0, tune=(1e-3, 1e3, "log"), help="L2 weight on the weights and biases of the layers")
-    embedding_reg: float = param(
-        0.0, low=0.0, tune=(1e-6, 1e-2, "log"), help="L2 weight on the embeddings, for each pair"
+    reg: float = param(1.0, low=0.0, tune=(1e-2, 1e3, "log"), help="L2 weight on the weights and biases of the layers")
+    embedding_reg: float | None = param(
+        None,
+        low=0.0,
+        tune=(1e-4, 0.3, "log"),
+        help="L2 weight on the embeddings, for each pair; none: 0.001, of ratings 0.06",
     )
-    dropout: float = param(
-        0.0, low=0.0, high=0.9, tune=(0.0, 0.7), help="share of the units left out at random in each step"
+    dropout: float | None = param(
+        None,
+        low=0.0,
+        high=0.9,
+        tune=(0.0, 0.6),
+        help="share of units left out at random in a step; none: 0, of ratings 0.3",
     )
-    learning_rate: float = param(2e-3, low=1e-6, tune=(1e-4, 3e-2, "log"), help="step of Adam")
+    learning_rate: float = param(6e-3, low=1e-6, tune=(1e-3, 2e-2, "log"), help="step of Adam, at first")
     batch_size: int = param(256, low=1, tune=(64, 2048, "log"), help="known pairs in a step")
-    epochs: int = param(15, low=1, tune=(5, 60, "log"), help="passes over the data")
+    epochs: int = param(6, low=1, tune=(3, 30, "log"), help="passes over the data")
 
     @property
     def task(self) -> Task:  # type: ignore[override]
         """ "ranking" for binary cross-entropy, "rating" for squared error."""
         return "ranking" if self._logistic else "rating"
+
+    @property
+    def _embedding_reg(self) -> float:
+        return self.embedding_reg if self.embedding_reg is not None else 0.001 if self._logistic else 0.06
+
+    @property
+    def _dropout(self) -> float:
+        return self.dropout if self.dropout is not None else 0.0 if self._logistic else 0.3
 
     @property
     def _logistic(self) -> bool:
@@ -125,7 +140,7 @@ class NeuMF(Recommender):
             else:
                 layers.append(keras.layers.Dense(units, activation=None))
             layers[-1].build((None, width or self.factors))
-            layers.append(keras.layers.Dropout(self.dropout, seed=seed + place))
+            layers.append(keras.layers.Dropout(self._dropout, seed=seed + place))
             width = units
         layers.append(keras.layers.Dense(1))
         layers[-1].build((None, self.factors + width))
@@ -155,9 +170,9 @@ class NeuMF(Recommender):
                 term = ops.softplus(out) - batch["target"] * out
             else:
                 term = ops.square(batch["target"] - self.mean_ - out)
-            if self.embedding_reg:
+            if self._embedding_reg:
                 squares = ops.sum(ops.square(users), axis=-1) + ops.sum(ops.square(items), axis=-1)
-                term = term + self.embedding_reg * squares
+                term = term + self._embedding_reg * squares
             total = each * ops.sum(batch["weight"] * term)
             if self.reg:
                 total = total + self.reg / terms.total * sum(ops.sum(ops.square(weight)) for weight in weights)
@@ -225,7 +240,7 @@ class NeuMF(Recommender):
             terms = net.Terms(indptr, targets.indices, ratings, np.ones_like(ratings))
         return net.fold_in(
             self._net, self.items_, terms, self.mean_user_,
-            logistic=self._logistic, reg=self.embedding_reg, steps=_STEPS, rate=_RATE,
+            logistic=self._logistic, reg=self._embedding_reg, steps=_STEPS, rate=_RATE,
         )  # fmt: skip
 
     def _terms(self, targets: sp.csr_matrix) -> net.Terms:
