@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections.abc import Callable
 
 import numpy as np
@@ -47,3 +48,16 @@ def test_items_that_nobody_has_score_zero(make: Make) -> None:
     )
     model = Ease().fit(data)
     assert (model.score(data.profiles())[:, 5:] == 0).all()
+
+
+@pytest.mark.parametrize(("n_users", "n_items"), [(900, 300), (300, 900)], ids=["more people", "more items"])
+def test_a_fit_takes_the_memory_that_it_states(make: Make, n_users: int, n_items: int) -> None:
+    rng = np.random.default_rng(2)
+    pairs = np.argwhere(rng.random((n_users, n_items)) < 0.02)
+    data = make([(int(u), int(i), 1.0, 0) for u, i in pairs], explicit=False)
+    Ease().fit(data)  # compiled, histories sorted
+    tracemalloc.start()
+    model = Ease().fit(data)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert 0.6 * model.memory(data.shape) < peak < 1.2 * model.memory(data.shape)
