@@ -139,6 +139,30 @@ def test_compare_is_split_fit_and_evaluate_by_hand(ratings: Dataset) -> None:
     assert not hasattr(models["ease"], "schema_") or models["ease"].fingerprint_ == train.fingerprint
 
 
+def test_people_held_out_are_served_by_the_history_that_may_be_shown(ratings: Dataset) -> None:
+    """Choosing, stopping, measuring and searching all show it; without it nobody held out has a list of their own."""
+    models = {"ease": hg.models.Ease(reg=1.0), "mf": hg.models.Mf(factors=4, epochs=6)}
+    result = service.compare(ratings, models, kind="cold-people", test=0.2, validation=0.3, patience=1)
+    parts = result.parts
+    assert parts.history is not None
+    for found, held in ((result.test, parts.test), (result.validation, parts.validation)):
+        assert (found.counts.warm_people, found.counts.cold_people) == (found.counts.people, 0)
+        by_hand = hg.evaluate(result.fitted, parts.train, held, history=parts.history)
+        for metric in ("ndcg@10", "rmse"):
+            assert found.value("mf", metric) == by_hand.value("mf", metric)
+    watch = hg.early_stopping(parts.train, parts.validation, history=parts.history, metric="rmse", patience=1)
+    hg.models.Mf(factors=4, epochs=6).fit(parts.train, watch=watch)
+    assert models["mf"].epochs == watch.best_epoch
+    assert watch.best == pytest.approx(result.validation.value("mf", "rmse"), rel=1e-6)
+    measured = service.measure(hg.models.Ease(reg=1.0), parts, metric="ndcg@10", run=hg.Run())
+    assert measured == result.test.value("ease", "ndcg@10")
+    for name, metric in (("ease", "ndcg@10"), ("mf", "rmse")):
+        tuned = hg.tune(name, parts.train, parts.validation, history=parts.history, trials=1)
+        model = tuned.build().fit(parts.train)
+        by_hand = hg.evaluate({"it": model}, parts.train, parts.validation, history=parts.history)
+        assert tuned.value == pytest.approx(by_hand.value("it", metric), rel=1e-6)
+
+
 def test_the_choice_is_by_validation_and_not_by_test(ratings: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     models: dict[str, Recommender] = {"popular": hg.models.Popular(), "random": hg.models.Random()}
     result = service.compare(ratings, models, test=0.2, validation=0.2)

@@ -100,8 +100,8 @@ def verify(path: str | Path) -> dict[str, Any]:
 
 def measure(model: Recommender, parts: Split, *, metric: str, run: Run) -> float:
     """Fit a model on the training part and measure it on the test part."""
-    fitted = model.fit(parts.train, run=run)
-    return evaluate({"it": fitted}, parts.train, parts.test, metrics=[metric], resamples=0, run=run).value("it", metric)
+    sit = functools.partial(evaluate, history=parts.history, metrics=[metric], resamples=0, run=run)
+    return sit({"it": model.fit(parts.train, run=run)}, parts.train, parts.test).value("it", metric)
 
 
 # ---- comparing ------------------------------------------------------------------------------------------------------
@@ -161,7 +161,7 @@ def compare(
         seconds[name] = time.perf_counter() - begun
         if told is not None:
             told(name, seconds[name])
-    sit = functools.partial(evaluate, fitted, parts.train, metrics=metrics, k=k, run=run)
+    sit = functools.partial(evaluate, fitted, parts.train, history=parts.history, metrics=metrics, k=k, run=run)
     on_validation = sit(parts.validation, resamples=0)
     on_test = sit(parts.test, seed=run.seed, fit_seconds=seconds)
     with run.track("intervals"):
@@ -174,7 +174,8 @@ def _fit(model: Recommender, parts: Split, ranking: str, patience: int, run: Run
         return model.fit(parts.train, run=run)
     assert parts.validation is not None
     metric = "rmse" if model.task == "rating" else ranking
-    watch = early_stopping(parts.train, parts.validation, metric=metric, patience=patience, run=run)
+    shown = parts.history
+    watch = early_stopping(parts.train, parts.validation, history=shown, metric=metric, patience=patience, run=run)
     fitted = model.fit(parts.train, run=run, watch=watch)
     fitted.epochs = watch.best_epoch or fitted.epochs
     return fitted

@@ -26,6 +26,7 @@ from honeyguide.models.base import Iterative, Recommender
 from honeyguide.run import Run
 
 _PATIENCE = 5  # epochs without a better value that end a trial
+_Parts = tuple[Dataset, Dataset, Dataset | None]  # train, validation, history
 _ENDS = ("complete", "pruned", "failed")  # states of trials that count; one stopped by Ctrl-C is made up for
 
 
@@ -57,6 +58,7 @@ def tune(
     train: Dataset,
     validation: Dataset,
     *,
+    history: Dataset | None = None,
     trials: int = 50,
     metric: str | None = None,
     fixed: Mapping[str, Any] | None = None,
@@ -65,6 +67,7 @@ def tune(
 ) -> Tuned:
     """Search the declared ranges of a model for the best `metric` on validation (rmse or ndcg@10, as its task says).
 
+    history  what models are shown of people they are not trained on: `Split.history`
     fixed    hyperparameters not to search
     study    a file that keeps the trials: the same call goes on where an earlier one stopped, up to `trials` in all
 
@@ -85,14 +88,16 @@ def tune(
         "fixed": repr(fixed),
         "train": train.fingerprint,
         "validation": validation.fingerprint,
+        "history": "" if history is None else history.fingerprint,
     }
+    parts = train, validation, history
     search = _study(name, asked.better, sought, study, run)
     done = sum(_state(trial) in _ENDS for trial in search.trials)
 
     def objective(trial: Any) -> float:
         given = {**fixed, **{n: _suggest(trial, declared) for n, declared in ranges.items()}}
         try:
-            return _try(trial, registry.create(name, given), train, validation, asked.name, run)
+            return _try(trial, registry.create(name, given), parts, asked.name, run)
         except KeyboardInterrupt:
             trial.set_user_attr("stopped", True)
             raise
@@ -111,15 +116,19 @@ def tune(
     return _tuned(search, name, asked.name, fixed)
 
 
-def _try(trial: Any, model: Recommender, train: Dataset, validation: Dataset, metric: str, run: Run) -> float:
+def _try(trial: Any, model: Recommender, parts: _Parts, metric: str, run: Run) -> float:
     """Fit and measure one set of hyperparameters; TrialPruned for one that falls behind."""
     import optuna
 
+    train, validation, shown = parts
     quiet = Run(seed=run.seed, threads=run.threads, backend=run.backend, memory=run.memory, progress=False)
     if not isinstance(model, Iterative):
         fitted = model.fit(train, run=quiet)
-        return evaluate({"it": fitted}, train, validation, metrics=[metric], resamples=0, run=quiet).value("it", metric)
-    watch = early_stopping(train, validation, metric=metric, patience=_PATIENCE, seed=run.seed, run=quiet)
+        found = evaluate({"it": fitted}, train, validation, history=shown, metrics=[metric], resamples=0, run=quiet)
+        return found.value("it", metric)
+    watch = early_stopping(
+        train, validation, history=shown, metric=metric, patience=_PATIENCE, seed=run.seed, run=quiet
+    )
 
     def look(now: Recommender, epoch: int) -> bool:
         stop = watch(now, epoch)

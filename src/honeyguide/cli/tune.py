@@ -43,8 +43,9 @@ def command(
     assert held.validation is not None
     try:
         found = tune(
-            model, held.train, held.validation, trials=trials, metric=metric, fixed=given, study=study, run=run
-        )
+            model, held.train, held.validation, history=held.history, trials=trials, metric=metric, fixed=given,
+            study=study, run=run,
+        )  # fmt: skip
     except KeyboardInterrupt:
         kept = "" if study is None else f"stopped; the trials so far are in {study}, the same command goes on with them"
         raise KeyboardInterrupt(kept) from None

@@ -71,6 +71,7 @@ def early_stopping(
     train: Dataset,
     validation: Dataset,
     *,
+    history: Dataset | None = None,
     metric: str = "ndcg@10",
     patience: int = 3,
     people: int | None = 2000,
@@ -79,13 +80,14 @@ def early_stopping(
 ) -> EarlyStopping:
     """Stop when `metric` on validation has not improved for `patience` epochs; at most `people` are watched.
 
-    `people` are drawn by `seed` from those that the metric counts; None: all of them.
+    `people` are drawn by `seed` from those that the metric counts; None: all of them. `history` is what the model is
+    shown of people it is not trained on, as in `evaluate`.
     """
     asked = _metric(metric)
     for name, value in (("patience", patience), ("people", people)):
         if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
             raise ParameterError(f"early_stopping {name} must be an integer >= 1, got {value!r}.")
-    paper = exam(train, validation)
+    paper = exam(train, validation, history=history)
     if asked.kind == "ranking" and not len(paper.asked):
         rule = train.schema.positive.rule
         raise DataError(f"early_stopping needs a person with a relevant validation item (positive: {rule}), got none.")
