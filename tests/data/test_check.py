@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from honeyguide.data import lines as lines_module
+from honeyguide.data import blocks as blocks_module
 from honeyguide.data.check import check
 from honeyguide.data.dataset import Dataset, Shape
 from honeyguide.data.patterns import gini
@@ -118,7 +118,7 @@ def test_blocks_or_whole_say_the_same(tmp_path: Path, monkeypatch: pytest.Monkey
     lines[1_000] += ",x"
     lines[1_100] = ""
     whole = report_of(lines, tmp_path)
-    monkeypatch.setattr(lines_module, "BLOCK", 700)
+    monkeypatch.setattr(blocks_module, "BLOCK", 700)
     assert report_of(lines, tmp_path).as_dict() == whole.as_dict()
     assert {f.code: f.examples for f in whole.findings}["infinite-value"] == (1_700,)
 

@@ -17,7 +17,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from honeyguide.data import lines
+from honeyguide.data import blocks
 from honeyguide.data.dataset import NO_TIME, Dataset
 from honeyguide.data.read import columns_of, read
 from honeyguide.errors import DataError, HoneyguideWarning, ParameterError
@@ -57,7 +57,7 @@ events = st.lists(
 def test_reads_what_csv_wrote(
     events: list[tuple[Any, ...]], block: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lines, "BLOCK", block)  # blocks end anywhere, within quotes too
+    monkeypatch.setattr(blocks, "BLOCK", block)  # blocks end anywhere, within quotes too
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["user", "item", "rating", "time"])
@@ -80,7 +80,7 @@ def is_canonical(text: str) -> bool:
 
 
 def test_reads_the_packaged_ratings_as_pandas_does() -> None:
-    folder = Path(lines.__file__).parent / "sources" / "movielens_small"
+    folder = Path(blocks.__file__).parent / "sources" / "movielens_small"
     data = read(folder / "ratings.csv.gz", items=folder / "movies.csv.gz")
     table = pd.read_csv(folder / "ratings.csv.gz")
     got = data.table().to_pandas()

@@ -17,9 +17,10 @@ from typing import Any, TypeAlias
 import narwhals as nw
 import polars as pl
 
+from honeyguide.data.blocks import blocks, head_of, open_bytes
 from honeyguide.data.dataset import Dataset
 from honeyguide.data.faults import Faults
-from honeyguide.data.lines import blocks, head_of, open_bytes, sniff, text_batches
+from honeyguide.data.lines import sniff, text_batches
 from honeyguide.errors import DataError, MissingPackageError, ParameterError
 
 Stream: TypeAlias = Callable[[list[str], Faults], Iterator[pl.DataFrame]]
