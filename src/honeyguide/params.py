@@ -13,8 +13,6 @@ import types
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, TypeAlias, Union, get_args, get_origin, get_type_hints
 
-import numpy as np
-
 from honeyguide.errors import ParameterError
 
 Tune: TypeAlias = tuple[float, float] | tuple[float, float, Literal["log"]] | Sequence[Any] | None
@@ -143,7 +141,7 @@ def check(model: object) -> None:
     """
     for name, declared in declarations(type(model)).items():
         value = getattr(model, name)
-        if isinstance(value, np.generic):
+        if getattr(value, "shape", None) == ():
             value = value.item()
             setattr(model, name, value)
         if declared.fault(value):
