@@ -72,7 +72,8 @@ values = rng.integers(1, 6, 900).astype("f4")
 schema = Schema(Vocabulary.of(range(40)), Vocabulary.of(range(30)), True, (1.0, 5.0), Positive(">=4"), pl.DataFrame())
 data, kept = Dataset(schema, users, items, values), {}
 for objective in ("binary_crossentropy", "squared_error"):
-    model = hg.models.NeuMF(objective=objective, epochs=3, batch_size=64, factors=8, hidden=(16, 8), dropout=0.0)
+    given = dict(epochs=3, batch_size=64, factors=8, hidden=(16, 8), dropout=0.0, learning_rate=0.02, negatives=4)
+    model = hg.models.NeuMF(objective=objective, reg=0.0, embedding_reg=0.0, **given)
     model.fit(data, run=hg.Run(seed=2, backend=sys.argv[1]))
     kept[f"score {objective}"] = model.score(data.profiles())
 np.savez(sys.argv[2], **kept)
