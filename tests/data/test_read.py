@@ -330,6 +330,9 @@ def test_no_file(tmp_path: Path) -> None:
     with pytest.raises(DataError) as caught:
         read(tmp_path / "rating.csv")
     assert str(caught.value) == f"there is no file {tmp_path / 'rating.csv'}; did you mean {str(path)!r}?"
+    for name in ("movielens-smal", "movielens-small"):
+        with pytest.raises(DataError, match=r"; did you mean the known set movielens-small \(hg.load\)\?$"):
+            read(name)
     with pytest.raises(DataError, match=r"is a folder; name the file in it that holds the interactions$"):
         read(tmp_path)
     with pytest.raises(DataError, match=r"ends in .gz and is not a gzip file; rename it, or write it again with gzip$"):
@@ -341,6 +344,8 @@ def test_no_file(tmp_path: Path) -> None:
     [
         (42, "a source is a path, the URL of a database, or a data frame (pandas, Polars, PyArrow, …), got 42"),
         (pd.DataFrame([[1, 2]]), "a data frame's columns need names, got 0; rename them user, item, rating, time"),
+        (pd.DataFrame([[1, 2, 3]], columns=["user", "item", "item"]),
+         "the data frame cannot be read: Expected unique column names, got: - 'item' 2 times"),
         (pd.DataFrame({"user": [], "item": []}), "the pandas frame has no rows; it must hold one interaction a line"),
         (pd.DataFrame({"user": [1.5], "item": [1]}), "the pandas frame has 1 row with a user id that is not a "
          "whole number, such "

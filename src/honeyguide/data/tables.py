@@ -109,11 +109,12 @@ def _existing(path: Path) -> Path:
     if path.is_dir():
         raise DataError(f"{path} is a folder; name the file in it that holds the interactions")
     if not path.exists():
+        from honeyguide.data import sources
+
         names = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
-        near = get_close_matches(path.name, names, n=1)
-        raise DataError(
-            f"there is no file {path}" + (f"; did you mean {str(path.with_name(near[0]))!r}?" if near else "")
-        )
+        near = [repr(str(path.with_name(name))) for name in get_close_matches(path.name, names, n=1)]
+        near += [f"the known set {name} (hg.load)" for name in get_close_matches(str(path), sources.names(), n=1)]
+        raise DataError(f"there is no file {path}" + (f"; did you mean {' or '.join(near)}?" if near else ""))
     return path
 
 
@@ -243,7 +244,7 @@ def _frame(source: Any) -> Table:
             f"got {_short(source)}"
         ) from None
     except nw.exceptions.NarwhalsError as error:
-        raise DataError(f"the data frame cannot be read: {_first_line(error)}") from None
+        raise DataError(f"the data frame cannot be read: {' '.join(str(error).split())[:200]}") from None
     if any(not isinstance(name, str) for name in names):
         raise DataError(f"a data frame's columns need names, got {names[0]!r}; rename them user, item, rating, time")
 
