@@ -91,11 +91,12 @@ def _bars() -> Any:
 
     class Clock(ProgressColumn):
         def render(self, task: Any) -> Text:
-            seconds = task.elapsed if task.total is None else task.time_remaining
+            gone = time.monotonic() - task.fields["begun"]
+            seconds = gone if task.total is None else task.time_remaining
             if seconds is None:  # too early for the pace of the last steps: judged by that of all
                 if not task.completed:
                     return Text("")
-                seconds = (time.monotonic() - task.fields["begun"]) * max(0, task.total / task.completed - 1)
+                seconds = gone * max(0, task.total / task.completed - 1)
             minutes, seconds = divmod(int(seconds), 60)
             return Text(f"{minutes}:{seconds:02}" + ("" if task.total is None else " left"), style="progress.remaining")
 
