@@ -39,6 +39,21 @@ COMPARISONS = {
         ),
         note="Different models, none of them tuned here.",
     ),
+    "item-knn-vs-implicit": Comparison(
+        about="the fit of item-item neighbours by cosine against implicit's, and the lists of both",
+        task="lists",
+        sides=(
+            Side(
+                "item-knn",
+                _OURS,
+                {"model": "item_knn", "weighting": "cosine", "neighbours": 100, "shrink": 0.0},
+            ),
+            Side("implicit-cosine", "bench.rivals.implicit", {"model": "cosine", "K": 101}),
+            Side("implicit-tfidf", "bench.rivals.implicit", {"model": "tfidf", "K": 101}),
+        ),
+        note="The same similarities; implicit counts an item among its own K. Ours keeps the items that an item is "
+        "scored by, implicit those that an item adds to, which is what the difference in quality comes from.",
+    ),
     "bias-vs-surprise": Comparison(
         about="the baseline of ratings, mean + person + item, against Surprise's BaselineOnly (ALS, 10 epochs)",
         task="ratings",

@@ -1,4 +1,4 @@
-"""implicit (github.com/benfred/implicit, MIT): alternating least squares and item-item cosine, for lists."""
+"""implicit (github.com/benfred/implicit, MIT): alternating least squares and item-item neighbours, for lists."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ PACKAGES = ("implicit==0.7.3", "numpy==2.4.6", "scipy==1.17.1", "threadpoolctl==
 
 
 class Implicit(Contender):
-    """Settings are {"model": "als" or "cosine", and the arguments of that class}."""
+    """Settings are {"model": "als", "cosine" or "tfidf", and the arguments of that class}."""
 
     def __init__(self, job: Job, train: Events) -> None:
         super().__init__(job, train)
@@ -32,11 +32,16 @@ class Implicit(Contender):
 
     def _make(self) -> Any:
         from implicit.als import AlternatingLeastSquares  # type: ignore[import-not-found]
-        from implicit.nearest_neighbours import CosineRecommender  # type: ignore[import-not-found]
+        from implicit.nearest_neighbours import (  # type: ignore[import-not-found]
+            CosineRecommender,
+            TFIDFRecommender,
+        )
 
         given = dict(self.job.settings)
-        if given.pop("model") == "cosine":
-            return CosineRecommender(num_threads=self.job.threads, **given)
+        kind = given.pop("model")
+        if kind in ("cosine", "tfidf"):
+            neighbours = CosineRecommender if kind == "cosine" else TFIDFRecommender
+            return neighbours(num_threads=self.job.threads, **given)
         return AlternatingLeastSquares(num_threads=self.job.threads, random_state=self.job.seed, **given)
 
     def lists(self, users: AnyArray) -> tuple[AnyArray, AnyArray]:

@@ -244,7 +244,8 @@ class Recommender(ABC):
         self._need_fit()
         _check_k(k)
         if not isinstance(self, Similar):
-            raise UnsupportedError(f"{type(self).__name__} does not know how alike items are; ease, mf and neumf do")
+            able = ", ".join(name for name in registry.names() if issubclass(registry.load(name), Similar))
+            raise UnsupportedError(f"{type(self).__name__} does not know how alike items are; these do: {able}")
         given = people.listed_ids(items)
         codes = np.array([self.schema_.items.code(item, "item") for item in given], dtype=np.int32)
         own = people.strangers(self.schema_, [[item] for item in given])  # an item is not similar to itself
