@@ -171,7 +171,8 @@ class NeuMF(Recommender):
             else:
                 term = ops.square(batch["target"] - self.mean_ - out)
             if self._embedding_reg:
-                squares = ops.sum(ops.square(users), axis=-1) + ops.sum(ops.square(items), axis=-1)
+                ones = ops.ones((users.shape[-1], 1))  # a product: XLA adds up rows one number at a time
+                squares = ops.matmul(ops.square(users), ones)[..., 0] + ops.matmul(ops.square(items), ones)[..., 0]
                 term = term + self._embedding_reg * squares
             total = each * ops.sum(batch["weight"] * term)
             if self.reg:
