@@ -33,7 +33,7 @@ from honeyguide.arrays import DoubleArray, FloatArray, IntArray, LongArray
 from honeyguide.data.dataset import Dataset, Shape
 from honeyguide.data.profiles import Pairs, Profiles
 from honeyguide.errors import DataError, DivergedError
-from honeyguide.kernels.als import solve_rows
+from honeyguide.kernels.ridge import solve_rows
 from honeyguide.kernels.sgd import step_blocks
 from honeyguide.models.base import FoldIn, Recommender, Task
 from honeyguide.params import param

@@ -56,16 +56,16 @@ def solve_rows(
                 padded = min(_CHUNK, -(-count // _LANES) * _LANES)
                 features[:, count:padded] = 0.0
                 targets[count:padded] = 0.0
-                _accumulate(features, targets, padded, gram, right)
+                accumulate(features, targets, padded, gram, right)
             penalty = reg * float(high - low) ** power
             for k in range(width):
                 gram[k, k] += penalty
-            _solve(width, gram, right)
+            solve(width, gram, right)
         out[row] = right[:width]
 
 
 @summing_kernel
-def _accumulate(features: DoubleArray, targets: DoubleArray, count: int, gram: DoubleArray, right: DoubleArray) -> None:
+def accumulate(features: DoubleArray, targets: DoubleArray, count: int, gram: DoubleArray, right: DoubleArray) -> None:
     """Add X'X to the upper triangle of `gram` in tiles of two by two, and X'y to `right`; X' is `features` (K, n)."""
     for a in range(0, len(features), 2):
         line, next_line = features[a], features[a + 1]
@@ -90,7 +90,7 @@ def _accumulate(features: DoubleArray, targets: DoubleArray, count: int, gram: D
 
 
 @summing_kernel
-def _solve(width: int, gram: DoubleArray, right: DoubleArray) -> None:
+def solve(width: int, gram: DoubleArray, right: DoubleArray) -> None:
     """Overwrite `right` with gram^-1 right, by Cholesky on the upper triangle, which becomes R with R'R = gram.
 
     Where reg is near 0 and features depend on each other, a pivot is rounding alone; its direction is left at zero.

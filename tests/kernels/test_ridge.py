@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from honeyguide.kernels.als import solve_rows
+from honeyguide.kernels.ridge import solve_rows
 from honeyguide.run import Run
 
 LENGTHS = (0, 1, 3, 64, 65, 200)  # entries of each row: none, one, a chunk, a chunk and one, several

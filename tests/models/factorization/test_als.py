@@ -1,0 +1,173 @@
+"""Als against least squares over all pairs, the gradient of its objective, and planted answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+import honeyguide as hg
+from honeyguide.data.dataset import Dataset
+from honeyguide.errors import DataError
+from honeyguide.models.factorization.als import Als
+from honeyguide.run import Run
+
+Make = Callable[..., Dataset]
+SETTINGS = [
+    {"nu": 1.0, "reg": 0.02},
+    {"nu": 0.0, "reg": 2.0, "alpha": 4.0},
+    {"nu": 0.5, "reg": 0.3, "confidence": "values", "alpha": 1.0},
+    {"nu": 1.0, "reg": 0.05, "confidence": "log", "alpha": 7.0},
+]
+EVERY = pytest.mark.parametrize("given", SETTINGS, ids=lambda given: " ".join(map(str, given.values())))
+
+
+def plays(make: Make, *, n_users: int = 50, n_items: int = 30, seed: int = 0) -> Dataset:
+    """Play counts of two tastes, with repeats, one count of 0 and one below it."""
+    rng = np.random.default_rng(seed)
+    rows = [
+        (u, i, float(rng.integers(1, 9)), 0)
+        for u in range(n_users)
+        for i in range(n_items)
+        if rng.random() < (0.5 if (u + i) % 2 else 0.08)
+    ]
+    return make([*rows, *rows[:9], (0, 0, 0.0, 0), (1, 1, -2.0, 0)], explicit=False)
+
+
+def dense(model: Als, data: Dataset) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """p (U, I), c (U, I) and the penalties (U,), (I,), by the formula of the module's docstring, from the events."""
+    known, value = np.zeros((data.n_users, data.n_items)), np.zeros((data.n_users, data.n_items))
+    for user, item, count in zip(data.users, data.items, data.values, strict=True):
+        known[user, item] = 1.0
+        value[user, item] += count
+    value = np.maximum(value, 0.0)
+    heft = {"ones": known, "values": value, "log": np.log(1.0 + value)}[model.confidence]
+    sure = 1.0 + model.alpha * heft * known
+    return known, sure, model.reg * sure.sum(axis=1) ** model.nu, model.reg * sure.sum(axis=0) ** model.nu
+
+
+def vectors(model: Als, data: Dataset) -> np.ndarray:
+    """(U, F) the people's vectors behind the public scores: score = vector . items, solved for."""
+    return np.linalg.lstsq(model.item_vectors_.astype(np.float64), model.score(data.profiles()).T, rcond=None)[0].T
+
+
+def loss(people: np.ndarray, items: np.ndarray, about: tuple[np.ndarray, ...]) -> float:
+    known, sure, user_reg, item_reg = about
+    fit = (sure * (known - people @ items.T) ** 2).sum()
+    return float(fit + (user_reg * (people**2).sum(axis=1)).sum() + (item_reg * (items**2).sum(axis=1)).sum())
+
+
+@EVERY
+@pytest.mark.parametrize("solver", ["cg", "cholesky"])
+def test_a_persons_scores_are_the_dense_least_squares_answer(make: Make, given: dict, solver: str) -> None:
+    data = plays(make)
+    model = Als(factors=6, epochs=2, solver=solver, **given).fit(data)
+    known, sure, user_reg, _ = dense(model, data)
+    items, expected = model.item_vectors_.astype(np.float64), []
+    for user in range(data.n_users):  # every pair of the person, the unknown ones too
+        gram = items.T @ (sure[user][:, None] * items) + user_reg[user] * np.eye(6)
+        expected.append(items @ np.linalg.solve(gram, items.T @ (sure[user] * known[user])))
+    for profiles in (data.profiles(), data.profiles().strangers()):
+        np.testing.assert_allclose(model.score(profiles), expected, atol=2e-5)
+    assert np.abs(expected).max() > 0.5
+
+
+@EVERY
+@pytest.mark.parametrize("solver", ["cg", "cholesky"])
+def test_gradient_of_the_objective_is_zero_at_the_end(make: Make, given: dict, solver: str) -> None:
+    data = plays(make)
+    model = Als(factors=4, epochs=400, solver=solver, **given).fit(data)
+    about, people, items = dense(model, data), vectors(model, data), model.item_vectors_.astype(np.float64)
+    known, sure, user_reg, item_reg = about
+    wrong = sure * (people @ items.T - known)  # half the gradient, in both factors
+    for slope, size in ((wrong @ items + user_reg[:, None] * people, people),
+                        (wrong.T @ people + item_reg[:, None] * items, items)):  # fmt: skip
+        assert np.abs(slope).max() < 2e-3
+        assert np.abs(size).max() > 0.1
+    assert model.objective(data) == pytest.approx(loss(people, items, about), rel=1e-5)
+
+
+@EVERY
+def test_gradient_steps_reach_the_loss_of_exact_half_steps(make: Make, given: dict) -> None:
+    data = plays(make)
+    ended = [Als(factors=8, epochs=60, solver=s, **given).fit(data).objective(data) for s in ("cg", "cholesky")]
+    assert ended[0] == pytest.approx(ended[1], rel=0.01)
+
+
+def test_the_objective_falls_with_every_epoch(make: Make) -> None:
+    data = plays(make)
+    for solver in ("cg", "cholesky"):
+        found: list[float] = []
+
+        def watch(model: Als, epoch: int, found: list[float] = found) -> bool:
+            found.append(model.objective(data))
+            return False
+
+        Als(factors=5, epochs=12, solver=solver).fit(data, watch=watch)
+        assert all(after <= before * (1 + 1e-6) for before, after in pairwise(found)), found
+        assert found[-1] < 0.9 * found[0]
+
+
+@pytest.mark.parametrize("solver", ["cg", "cholesky"])
+def test_checkerboard_whose_cell_was_held_out(make: Make, solver: str) -> None:
+    rows = [(u, i, 1.0, 0) for u in range(30) for i in range(10) if (u + i) % 2 == 0]
+    rows.remove((0, 4, 1.0, 0))
+    model = Als(factors=2, solver=solver).fit(make(rows, explicit=False))
+    assert model.recommend(0, k=1)["item"].to_list() == [4]
+    assert sorted(model.recommend(history=[1, 3], k=3, items=range(10))["item"].to_list()) == [5, 7, 9]
+    near = model.similar_items([4], k=4)
+    assert sorted(near["similar"].to_list()) == [0, 2, 6, 8]
+    assert (near["score"] > 0.9).all()
+
+
+@pytest.mark.parametrize("given", [{}, {"confidence": "values"}, {"solver": "cholesky"}], ids=str)
+def test_a_known_person_as_a_stranger_gets_the_same_bits(ratings: Dataset, given: dict) -> None:
+    model = Als(factors=8, epochs=3, **given).fit(ratings)
+    assert model.fold_in == "exact"
+    assert (model.score(ratings.profiles()) == model.score(ratings.profiles().strangers())).all()
+
+
+@pytest.mark.parametrize("solver", ["cg", "cholesky"])
+def test_threads_change_no_bit(make: Make, solver: str) -> None:
+    data = plays(make, n_users=300)
+    one, two = (Als(factors=9, epochs=4, solver=solver).fit(data, run=Run(seed=5, threads=n)) for n in (1, 2))
+    assert (one.item_vectors_ == two.item_vectors_).all()
+    other = Als(factors=9, epochs=4, solver=solver).fit(data, run=Run(seed=6))
+    assert not np.allclose(one.item_vectors_, other.item_vectors_)
+
+
+def test_values_count_where_they_are_positive(make: Make) -> None:
+    rows = [("u", "a", 5.0, 1), ("u", "b", 2.0, 1), ("u", "c", 4.0, 2), ("v", "a", 1.0, 1), ("v", "c", 4.5, 1)]
+    rows += [("v", "c", 4.0, 3), ("w", "b", 1.0, 1)]
+    data = make(rows, positive=">=4")
+    found = Als(confidence="values", alpha=2.0)._weights(data.profiles())
+    assert found.toarray().tolist() == [[10.0, 0.0, 8.0], [0.0, 0.0, 8.0], [0.0, 0.0, 0.0]]
+    counted = make(rows, positive=">=4", explicit=False)  # counts add up, and one of them positive is enough
+    found = Als(confidence="log", alpha=1.0)._weights(counted.profiles())
+    np.testing.assert_allclose(found.toarray(), np.log1p([[5.0, 0, 4.0], [0, 0, 8.5], [0, 0, 0]]), rtol=1e-6)
+
+
+def test_what_nobody_has_scores_zero(make: Make) -> None:
+    data = make([(u, i, 5.0 if i < 5 else 1.0, 0) for u in range(9) for i in range(8)], positive=">=4")
+    model = Als(factors=70).fit(data)  # more factors than items
+    assert (model.score(data.profiles())[:, 5:] == 0).all()
+    assert (model.score(data.profiles())[:, :5] > 0.5).all()
+    assert np.isneginf(model.similarity(np.arange(8, dtype=np.int32))[:, 5:]).all()
+
+
+def test_errors_say_what_to_do(make: Make, ratings: Dataset) -> None:
+    model = Als(factors=2, epochs=1).fit(ratings)
+    with pytest.raises(
+        DataError, match=r"the objective needs the people and items of the training data \(40, 30\), got \(1, 1\)"
+    ):
+        model.objective(make([("u", "a", 1.0, 0)]))
+
+
+@pytest.mark.data
+@pytest.mark.quality
+def test_lists_of_movielens_1m(real_data: object) -> None:
+    train, test = hg.split(hg.load("movielens-1m-positives"), "per-person", test=0.2, seed=0)
+    found = hg.evaluate({"als": Als(factors=64).fit(train)}, train, test, metrics=["ndcg@10"])
+    assert found
