@@ -21,7 +21,7 @@ known people and strangers alike. Memory: 60 bytes an event and 12 F (U + I). Sc
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Literal, TypeAlias
 
@@ -40,6 +40,7 @@ from honeyguide.run import Run
 
 _ROWS = 64  # rows a thread solves at once
 _PART = 2048  # rows a thread multiplies at once
+_EVENTS = 1 << 16  # events whose loss is summed at once
 _STEPS, _EARLY, _RELAX = 2, 3, 1.6  # of the gradient in training; see docs/log.md for others
 _LAST, _TOLERANCE = 200, 1e-6  # of a person's vector: until the residual is this part of what it was
 
@@ -55,8 +56,9 @@ class Als(Recommender):
     """
 
     task: ClassVar[Task] = "ranking"
+    shapes: ClassVar[Mapping[str, str]] = {"item_vectors_": "IF", "spectrum_": "F"}
 
-    factors: int = param(64, low=1, tune=(16, 256, "log"), help="length of the vectors")
+    factors: int = param(128, low=1, tune=(16, 256, "log"), help="length of the vectors")
     alpha: float = param(5.0, low=1e-3, tune=(0.5, 100.0, "log"), help="confidence that a positive pair has more")
     reg: float = param(0.01, low=1e-7, tune=(3e-4, 0.1, "log"), help="L2 weight on the vectors")
     nu: float = param(1.0, low=0.0, high=2.0, help="a vector's penalty is reg times its sum of confidences to the nu")
@@ -133,34 +135,36 @@ class Als(Recommender):
             got = data.n_users, data.n_items
             raise DataError(f"the objective needs the people and items of the training data {self.shape_}, got {got}")
         weights = self._weights(data.profiles())
-        rows, items = _rows(weights), self.item_vectors_.astype(np.float64)
-        people = self._people(rows).astype(np.float64)  # (U, F)
-        total = float(np.sum((people.T @ people) * (items.T @ items)))
-        for user in range(len(people)):
-            low, high = rows[0][user : user + 2]
-            scores, more = items[rows[1][low:high]] @ people[user], rows[2][low:high]
-            total += float(np.sum((1.0 + more) * (1.0 - scores) ** 2 - scores**2))
-        for vectors, own in ((people, rows), (items, _rows(weights.T.tocsr()))):
-            count = len(people) + len(items) - len(vectors)
-            total += float(np.sum(self._penalties(own, count) * np.einsum("rf,rf->r", vectors, vectors)))
+        rows, columns = _rows(weights), _rows(weights.T.tocsr())
+        people, items = self._solved(rows, Run()), self.item_vectors_  # (U, F), (I, F)
+        total = float(np.sum(_gram(0, len(people), people) * _gram(0, len(items), items)))
+        users = np.repeat(np.arange(len(people), dtype=np.int32), np.diff(rows[0]))  # (N,)
+        for first in range(0, len(users), _EVENTS):
+            at = slice(first, first + _EVENTS)
+            scores = np.einsum("nf,nf->n", people[users[at]], items[rows[1][at]]).astype(np.float64)
+            total += float(np.sum((1.0 + rows[2][at]) * (1.0 - scores) ** 2 - scores**2))
+        for vectors, own, others in ((people, rows, items), (items, columns, people)):
+            lengths = np.einsum("rf,rf->r", vectors, vectors)
+            total += float(np.sum(self._penalties(own, len(others)) * lengths.astype(np.float64)))
         return total
 
     # ---- asking -----------------------------------------------------------------------------------------------------
 
-    def _people(self, rows: _Rows) -> FloatArray:
-        """(B, F) the vectors that solve for the rows of a (B, I) matrix of weights, given the items."""
-        people = np.zeros((len(rows[0]) - 1, self.item_vectors_.shape[1]), np.float32)
-        fixed = (
-            _read_only(self.item_vectors_),
-            _read_only(self.spectrum_),
-            self._penalties(rows, len(self.item_vectors_)),
-        )
-        Run(threads=1).map(descend, len(people), *rows, *fixed, _LAST, _TOLERANCE, 1.0, people, block=_ROWS)
-        return people
+    def user_vectors(self, profiles: Profiles, *, run: Run | None = None) -> FloatArray:
+        """(B, F) the vector of each profile: the least-squares answer to the history, given the items' vectors."""
+        self._need_fit()
+        return self._solved(_rows(self._weights(profiles)), run or Run(threads=1))
+
+    def _solved(self, rows: _Rows, run: Run) -> FloatArray:
+        out: FloatArray = np.zeros((len(rows[0]) - 1, self.item_vectors_.shape[1]), np.float32)  # (B, F)
+        items, spectrum = _read_only(self.item_vectors_), _read_only(self.spectrum_)
+        penalties = self._penalties(rows, len(items))
+        run.map(descend, len(out), *rows, items, spectrum, penalties, _LAST, _TOLERANCE, 1.0, out, block=_ROWS)
+        return out
 
     def score(self, profiles: Profiles, items: IntArray | None = None) -> FloatArray:
         vectors = self.item_vectors_ if items is None else self.item_vectors_[items]
-        return self._people(_rows(self._weights(profiles))) @ vectors.T  # (B, C)
+        return self.user_vectors(profiles) @ vectors.T  # (B, C)
 
     def similarity(self, items: IntArray) -> FloatArray:
         """Cosine (C, I) of the items' vectors; -inf for items that nobody has."""
