@@ -31,6 +31,8 @@ OTHER_WAYS: list[tuple[str, dict[str, object]]] = [
     ("mf", {"solver": "sgd"}),
     ("mf", {"biases": False}),
     ("mf", {"solver": "adam"}),
+    ("item_knn", {"weighting": "bm25"}),
+    ("user_knn", {"weighting": "cosine"}),
 ]
 VARIANTS = [(name, {}) for name in registry.names()] + [way for way in OTHER_WAYS if way[0] in registry.names()]
 
