@@ -105,4 +105,34 @@ COMPARISONS = {
         note="Equal factors, epochs, learning rate, regularisation and spread of the first vectors (0.1). Surprise has "
         "one thread; ours has those of the protocol.",
     ),
+    "als-vs-implicit": Comparison(
+        about="alternating least squares on one objective: ours, implicit's and irspack's; see also als_to_loss.py",
+        task="lists",
+        data="movielens-1m",
+        sides=(
+            Side("als", _OURS, {"model": "als", "factors": 64, "alpha": 5.0, "reg": 50.0, "nu": 0.0, "epochs": 8}),
+            Side(
+                "implicit-als",
+                "bench.rivals.implicit",
+                {"model": "als", "factors": 64, "alpha": 6.0, "regularization": 50.0, "iterations": 15},
+                refit=False,
+            ),
+            Side(
+                "irspack-ials",
+                "bench.rivals.irspack",
+                {
+                    "model": "als",
+                    "alpha": 5.0,
+                    "n_components": 64,
+                    "alpha0": 1.0,
+                    "reg": 50.0,
+                    "nu": 0.0,
+                    "loss_type": "ORIGINAL",
+                    "train_epochs": 15,
+                },
+                refit=False,
+            ),
+        ),
+        note="One objective. Eight of our epochs go below the training loss of 15 of the rivals: als_to_loss.py.",
+    ),
 }

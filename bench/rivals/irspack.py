@@ -1,6 +1,8 @@
-"""irspack (github.com/tohtsky/irspack, MIT): SLIM, for lists."""
+"""irspack (github.com/tohtsky/irspack, MIT): SLIM and alternating least squares, for lists."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 
@@ -10,7 +12,10 @@ PACKAGES = ("irspack==0.5.2", "numpy==2.4.6", "scipy==1.17.1", "optuna==5.0.0", 
 
 
 class Irspack(Contender):
-    """Settings are {"model": "slim", "l1", "l2"}: weights of its objective, which it takes as alpha and l1_ratio."""
+    """Settings are {"model": "slim", "l1", "l2"}: weights of its objective, which it takes as alpha and l1_ratio.
+
+    Or {"model": "als", "alpha": what a positive pair weighs more, and the arguments of IALSRecommender}.
+    """
 
     def __init__(self, job: Job, train: Events) -> None:
         super().__init__(job, train)
@@ -23,11 +28,18 @@ class Irspack(Contender):
 
     def fit(self) -> None:
         """Fit on the finished matrix."""
-        from irspack.recommenders import SLIMRecommender  # type: ignore[import-not-found]
+        self.model = self._make().learn()
 
-        l1, l2 = self.job.settings["l1"], self.job.settings["l2"]
+    def _make(self) -> Any:
+        from irspack.recommenders import IALSRecommender, SLIMRecommender  # type: ignore[import-not-found]
+
+        given = dict(self.job.settings)
+        if given.pop("model") == "als":
+            weights = (self.matrix * given.pop("alpha")).astype(np.float32)
+            return IALSRecommender(weights, n_threads=self.job.threads, random_seed=self.job.seed, **given)
+        l1, l2 = given["l1"], given["l2"]
         given = {"alpha": (l1 + l2) / len(self.users), "l1_ratio": l1 / (l1 + l2)}
-        self.model = SLIMRecommender(self.matrix, n_threads=self.job.threads, **given).learn()
+        return SLIMRecommender(self.matrix, n_threads=self.job.threads, **given)
 
     def lists(self, users: AnyArray) -> tuple[AnyArray, AnyArray]:
         """Its scores without the history, the best k by its own sort."""

@@ -75,6 +75,7 @@ class Als(Recommender):
         weights = self._weights(data.profiles())  # (U, I)
         self.shape_ = weights.shape
         by_user, by_item = _rows(weights), _rows(weights.T.tocsr())
+        user_reg, item_reg = self._penalties(by_user, weights.shape[1]), self._penalties(by_item, weights.shape[0])
         spread = self.init_std / np.sqrt(self.factors)
         people = run.rng(0).normal(0.0, spread, (weights.shape[0], self.factors)).astype(np.float32)  # (U, F)
         people[np.diff(by_user[0]) == 0] = 0.0
@@ -85,18 +86,19 @@ class Als(Recommender):
             relax = _RELAX if epoch >= _EARLY else 1.0
             with blas.limit(limits=1, user_api="blas"):
                 if epoch:
-                    self._half_step(by_user, items, spectrum, people, relax, run)
+                    self._half_step(by_user, items, spectrum, user_reg, people, relax, run)
                 people, items, spectrum = _turned(people, items, run)
-                self._half_step(by_item, people, spectrum, items, relax, run)
+                self._half_step(by_item, people, spectrum, item_reg, items, relax, run)
                 items, people, spectrum = _turned(items, people, run)
             self.item_vectors_, self.spectrum_ = items, spectrum
             yield
 
     def _half_step(
-        self, rows: _Rows, others: FloatArray, spectrum: FloatArray, out: FloatArray, relax: float, run: Run
-    ) -> None:
+        self, rows: _Rows, others: FloatArray, spectrum: FloatArray, reg: FloatArray, out: FloatArray, relax: float,
+        run: Run,
+    ) -> None:  # fmt: skip
         """Better vectors `out` of the rows of a matrix, given those of its columns, whose Gram matrix is diagonal."""
-        given = *rows, _read_only(others), _read_only(spectrum), self._penalties(rows, len(others))
+        given = *rows, _read_only(others), _read_only(spectrum), reg
         if self.solver == "cg":
             run.map(descend, len(out), *given, _STEPS, 0.0, relax, out, block=_ROWS)
         else:
