@@ -27,6 +27,7 @@ from honeyguide.models.base import Iterative, Recommender, Similar
 from honeyguide.models.people import strangers
 
 OTHER_WAYS: list[tuple[str, dict[str, object]]] = [
+    ("popular", {"window": 0.05}),
     ("neumf", {"objective": "squared_error"}),
     ("mf", {"solver": "sgd"}),
     ("mf", {"biases": False}),
