@@ -34,6 +34,9 @@ OTHER_WAYS: list[tuple[str, dict[str, object]]] = [
     ("mf", {"solver": "adam"}),
     ("item_knn", {"weighting": "bm25"}),
     ("user_knn", {"weighting": "cosine"}),
+    ("als", {"solver": "cholesky"}),
+    ("als", {"confidence": "log"}),
+    ("slim", {"positive": False}),
 ]
 VARIANTS = [(name, {}) for name in registry.names()] + [way for way in OTHER_WAYS if way[0] in registry.names()]
 
