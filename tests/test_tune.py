@@ -30,7 +30,7 @@ def parts(ratings: Dataset) -> Parts:
 
 def test_the_best_is_what_a_fit_by_hand_gives(parts: Parts) -> None:
     train, validation = parts
-    found = tune("Ease", train, validation, trials=4)
+    found = tune("Ease", train, validation, trials=4, fixed={"dropout": 0, "user_power": 0, "item_power": 0})
     assert (found.model, found.metric, found.descending) == ("ease", "ndcg@10", True)
     values = []
     for reg in found.trials["reg"]:
@@ -180,7 +180,10 @@ def test_lists_and_integers_are_drawn_with_their_types(parts: Parts, monkeypatch
 def test_what_is_refused(parts: Parts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for given, said in (
         (("popular", {}), "popular declares no range to search$"),
-        (("ease", {"fixed": {"reg": 1.0}}), "ease declares no range to search besides the fixed ones"),
+        (
+            ("pure_svd", {"fixed": {"factors": 4, "item_power": 0, "user_power": 0}}),
+            "pure_svd declares no range to search besides the fixed ones",
+        ),
         (("ease", {"trials": 0}), "trials must be an integer >= 1, got 0."),
         (("eaze", {}), "did you mean ease?"),
         (("ease", {"fixed": {"regg": 1}}), "Ease has no hyperparameter 'regg'"),

@@ -32,6 +32,7 @@ OTHER_WAYS: list[tuple[str, dict[str, object]]] = [
     ("mf", {"solver": "sgd"}),
     ("mf", {"biases": False}),
     ("mf", {"solver": "adam"}),
+    ("ease", {"reg": 50.0, "dropout": 0.3, "user_power": 0.5, "item_power": 0.2}),
     ("item_knn", {"weighting": "bm25"}),
     ("user_knn", {"weighting": "cosine"}),
     ("als", {"solver": "cholesky"}),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import tracemalloc
 from collections.abc import Callable
 
@@ -32,6 +33,34 @@ def test_public_scores_minimise_the_objective(make: Make, n_users: int, n_items:
             weights[others, target], np.linalg.solve(gram, x[:, others].T @ x[:, target]), atol=1e-5
         )
     np.testing.assert_allclose(weights.diagonal(), 0, atol=1e-6)
+
+
+@pytest.mark.parametrize(("dropout", "user_power", "item_power"), [(0.0, 0.7, 0.0), (0.3, 0.0, 0.4), (0.8, 1.0, 0.2)])
+@pytest.mark.parametrize(("n_users", "n_items"), [(9, 6), (4, 6)], ids=["more people", "more items"])
+def test_public_scores_minimise_the_expected_error(
+    make: Make, n_users: int, n_items: int, dropout: float, user_power: float, item_power: float
+) -> None:
+    rng = np.random.default_rng(3)
+    rows = [(u, i, 1.0, 0) for u in range(n_users) for i in range(n_items) if rng.random() < 0.6 or i == u % n_items]
+    data, reg = make(rows, explicit=False), 0.7
+    x = data.positives().toarray().astype(np.float64)
+    masks = np.array(list(itertools.product([0.0, 1.0], repeat=n_items)))  # (M, I): every way to drop out
+    chances = np.prod(np.where(masks == 1.0, 1.0 - dropout, dropout), axis=1)
+    noisy = (x[:, None, :] * masks / (1.0 - dropout)).reshape(-1, n_items)  # (U M, I)
+    clean, counts = np.repeat(x, len(masks), axis=0), (100.0 / x.sum(axis=1)) ** user_power
+    popularity = x.sum(axis=0) ** item_power
+    people = (counts[:, None] * chances).ravel()  # (U M,)
+    model = Ease(reg=reg, dropout=dropout, user_power=user_power, item_power=item_power).fit(data)
+    weights = model.score(strangers(data.schema, [[item] for item in data.schema.items.series()]))
+    for target in range(n_items):
+        others = np.delete(np.arange(n_items), target)
+        seen = noisy[:, others] * people[:, None]
+        best = np.linalg.solve(seen.T @ noisy[:, others] + reg * np.eye(n_items - 1), seen.T @ clean[:, target])
+        np.testing.assert_allclose(weights[others, target], best / popularity[others] / popularity[target], atol=1e-5)
+    near = model.similarity(np.arange(n_items, dtype=np.int32))
+    np.testing.assert_allclose(near, weights, atol=1e-6)
+    some = np.array([4, 0, 2], dtype=np.int32)
+    np.testing.assert_allclose(model.score(data.profiles(), some), model.score(data.profiles())[:, some], atol=1e-6)
 
 
 def test_planted_pair_comes_first(make: Make) -> None:

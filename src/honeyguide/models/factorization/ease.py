@@ -1,7 +1,9 @@
 """EASE: a linear item-item model with a zero diagonal, in closed form (Steck 2019, arXiv:1905.03375).
 
-Fit: O(I^3) time and 12 I^2 bytes; with fewer people than items O(U^2 I) and 12 U I + 8 U^2 bytes. Score:
-O(history * I) per person, or O(history * U + U * I).
+With the dropout of EDLAE, also in closed form (Steck 2020, "Autoencoders that don't overfit towards the identity",
+NeurIPS 2020), and people weighed by the length of their histories (Park et al. 2025, arXiv:2504.05805). Fit: O(I^3)
+time and 12 I^2 bytes; with fewer people than items O(U^2 I) and 12 U I + 8 U^2 bytes. Score: O(history * I) per person,
+or O(history * U + U * I).
 """
 
 from __future__ import annotations
@@ -17,98 +19,148 @@ from honeyguide.arrays import DoubleArray, FloatArray, IntArray
 from honeyguide.data.dataset import Dataset, Shape
 from honeyguide.data.profiles import Profiles
 from honeyguide.kernels import lapack
-from honeyguide.kernels.together import count_together
+from honeyguide.kernels.together import weigh_together
 from honeyguide.models.base import Recommender, Task
 from honeyguide.params import param
 from honeyguide.run import Run
 
-_COLUMNS = 64  # of the Gram matrix that a thread counts at once
+_COLUMNS = 64  # of the Gram matrix that a thread sums at once
+_USUAL = 100.0  # positives of a person who counts 1, so that one reg suits every user_power
 
 
 @dataclass(kw_only=True, eq=False)
 class Ease(Recommender):
-    """Minimise |X - X B|^2 + reg |B|^2 with diag(B) = 0, X being the (U, I) positives; score a history x by x B.
+    """Minimise the error of each person's positives x_u (I,), each predicted from the others, and score x by x B:
 
-    With P = (X'X + reg I)^-1 the answer is B_ij = -P_ij / P_jj off the diagonal (eq. 8 of the paper).
+        sum over u of w_u E|x_u - z_u B|^2 + reg |B|^2,    diag(B) = 0,    w_u = (100 / n_u)^user_power
+
+    n_u being the positives of u (someone with 100 counts 1), and z_u being x_u with each entry dropped out at random,
+    with probability `dropout`, and divided by 1 - dropout otherwise. In expectation that adds dropout / (1 - dropout)
+    of the diagonal of X'WX to it, W being diag(w). With P = (X'WX + L)^-1, L = dropout / (1 - dropout) diag(X'WX) +
+    reg I, the answer is B_ij = -P_ij / P_jj off the diagonal (eq. 8 of the first paper). At last B_ij is divided by
+    (n_i n_j)^item_power, n_i being the people of i. All at 0 but reg: EASE as published.
     """
 
     task: ClassVar[Task] = "ranking"
-    shapes: ClassVar[Mapping[str, str]] = {"weights_": "II", "half_": "PI", "rest_": "I"}  # P people have events
+    shapes: ClassVar[Mapping[str, str]] = {
+        "weights_": "II", "errors_": "I",
+        "half_": "PI", "rest_": "I", "into_": "I", "out_": "I",  # P people have events
+    }  # fmt: skip
 
     reg: float = param(500.0, low=1e-3, tune=(1e1, 1e4, "log"), help="L2 weight on the item-item matrix")
+    dropout: float = param(0.0, low=0.0, high=0.99, tune=(0.0, 0.8), help="share of the positives hidden in training")
+    user_power: float = param(
+        0.0, low=0.0, high=1.0, tune=(0.0, 1.0), help="how much a history's length is divided out"
+    )
+
+    item_power: float = param(0.0, low=0.0, high=1.0, tune=(0.0, 0.5), help="how much popularity is divided out")
 
     def _fit(self, data: Dataset, run: Run) -> None:
-        positives = data.positives().astype(np.float64)  # (U, I)
-        positives = positives[np.diff(positives.indptr) > 0]
+        positives = _with_events(data.positives())  # (P, I)
+        people, penalties = self._weigh(positives)
         if positives.shape[0] < positives.shape[1]:
-            self.half_, self.rest_ = _from_people(positives, self.reg, run)
+            self.half_, rest = _from_people(positives, people, penalties, run)
+            root, popularity = np.sqrt(penalties), self._popularity(positives)
+            self.rest_ = rest.astype(np.float32)
+            self.into_ = (1.0 / (root * popularity)).astype(np.float32)
+            self.out_ = (root / (popularity * rest)).astype(np.float32)
         else:
-            self.weights_ = _from_items(positives, self.reg, run)
+            self._keep(_from_items(positives, people, penalties, run), positives)
+
+    def _weigh(self, positives: sp.csr_matrix) -> tuple[DoubleArray, DoubleArray]:
+        """What each person counts (P,) and the diagonal of L (I,)."""
+        people: DoubleArray = (_USUAL / np.diff(positives.indptr)) ** self.user_power
+        return people, self.reg + self.dropout / (1.0 - self.dropout) * (positives.T @ people)
+
+    def _popularity(self, positives: sp.csr_matrix) -> DoubleArray:
+        """(I,) what each item's column and row of B are divided by."""
+        counts = np.bincount(positives.indices, minlength=positives.shape[1])
+        popularity: DoubleArray = np.maximum(counts, 1.0) ** self.item_power
+        return popularity
+
+    def _keep(self, inverse: DoubleArray, positives: sp.csr_matrix) -> None:
+        """Set B and 1 / diag(P), the squared error of each item that is left, of the lower triangle of P (I, I)."""
+        diagonal, popularity = inverse.diagonal().copy(), self._popularity(positives)
+        out = -1.0 / (diagonal * popularity)
+        weights = np.empty(inverse.shape, dtype=np.float32)
+        for row in range(len(weights)):
+            into = 1.0 / popularity[row]
+            weights[row, : row + 1] = inverse[row, : row + 1] * out[: row + 1] * into
+            weights[row, row + 1 :] = inverse[row + 1 :, row] * out[row + 1 :] * into
+        np.fill_diagonal(weights, 0.0)
+        self.weights_, self.errors_ = weights, (1.0 / diagonal).astype(np.float32)
 
     def score(self, profiles: Profiles, items: IntArray | None = None) -> FloatArray:
         history = profiles.positives()  # (B, I)
         if hasattr(self, "weights_"):
             weights = self.weights_ if items is None else self.weights_[:, items]
             return np.asarray(history @ weights, dtype=np.float32)  # (B, C)
-        half, rest = (self.half_, self.rest_) if items is None else (self.half_[:, items], self.rest_[items])
-        scores = (history @ self.half_.T) @ half / rest  # (B, C), with the diagonal that is to be left out
-        own = history.multiply((1.0 - self.rest_) / self.rest_).tocsr().astype(np.float32)
+        into, out = self._scales()
+        half, there = (self.half_, out) if items is None else (self.half_[:, items], out[items])
+        scores = (_scaled(history, into) @ self.half_.T) @ half * there  # (B, C)
+        own = _scaled(history, (1.0 - self.rest_) * into * out)  # of the diagonal, which is to be left out
         return np.asarray(scores - (own if items is None else own[:, items]), dtype=np.float32)
 
     def similarity(self, items: IntArray) -> FloatArray:
         """The weight (C, I) that having each given item puts on the others."""
         if hasattr(self, "weights_"):
             return self.weights_[items]
-        near: FloatArray = self.half_[:, items].T @ self.half_ / self.rest_
+        into, out = self._scales()
+        near = np.asarray((self.half_[:, items] * into[items]).T @ self.half_ * out, dtype=np.float32)
         near[np.arange(len(items)), items] = 0.0
         return near
+
+    def _scales(self) -> tuple[FloatArray, FloatArray]:
+        """(I,) each, what B is H'H multiplied by on the left and on the right; the first files had no `into_`."""
+        if hasattr(self, "into_"):
+            return self.into_, self.out_
+        return np.ones_like(self.rest_), np.float32(1.0) / self.rest_
 
     def memory(self, shape: Shape) -> int:
         large, small = max(shape.users, shape.items), min(shape.users, shape.items)
         return 8 * small**2 + (12 * small * large if shape.users < shape.items else 4 * small**2) + 60 * shape.events
 
 
-def _from_items(positives: sp.csr_matrix, reg: float, run: Run) -> FloatArray:
-    """B by inverting the (I, I) Gram matrix: I^3 multiplications."""
-    inverse = _inverse(_gram(positives, run), reg)  # (I, I)
-    diagonal = inverse.diagonal().copy()
-    weights = np.empty(inverse.shape, dtype=np.float32)
-    for row in range(len(weights)):  # the inverse holds its lower triangle alone
-        weights[row, : row + 1] = -inverse[row, : row + 1] / diagonal[: row + 1]
-        weights[row, row + 1 :] = -inverse[row + 1 :, row] / diagonal[row + 1 :]
-    np.fill_diagonal(weights, 0.0)
-    return weights
+def _with_events(positives: sp.csr_matrix) -> sp.csr_matrix:
+    """The rows that hold anything, in float64."""
+    return positives[np.diff(positives.indptr) > 0].astype(np.float64)
 
 
-def _from_people(positives: sp.csr_matrix, reg: float, run: Run) -> tuple[FloatArray, FloatArray]:
-    """H (U, I) and 1 - diag(H'H), of which the same B is made; for fewer people than items: U^2 I multiplications.
+def _scaled(matrix: sp.csr_matrix, columns: FloatArray) -> sp.csr_matrix:
+    """The matrix (B, I) with each column multiplied by its number (I,), in float32."""
+    data = (matrix.data * columns[matrix.indices]).astype(np.float32)
+    return sp.csr_matrix((data, matrix.indices, matrix.indptr), shape=matrix.shape)
 
-    By Woodbury's identity P = (I - H'H) / reg, where H = L^-1 X and L is the Cholesky factor of X X' + reg I, so that
-    B_ij = (H'H)_ij / (1 - (H'H)_jj).
+
+def _from_items(positives: sp.csr_matrix, people: DoubleArray, penalties: DoubleArray, run: Run) -> DoubleArray:
+    """The lower triangle of P (I, I) by inverting X'WX + L: I^3 multiplications."""
+    inverse = _gram(positives, people, run)
+    inverse[np.diag_indices_from(inverse)] += penalties
+    lapack.cholesky(inverse)
+    lapack.inverse(inverse)
+    return inverse
+
+
+def _from_people(
+    positives: sp.csr_matrix, people: DoubleArray, penalties: DoubleArray, run: Run
+) -> tuple[FloatArray, DoubleArray]:
+    """H (P, I) and 1 - diag(H'H), of which the same B is made: U^2 I multiplications.
+
+    By Woodbury's identity P = L^-1/2 (I - H'H) L^-1/2, where H = C^-1 X L^-1/2 and C is the Cholesky factor of
+    X L^-1 X' + W^-1, so that B_ij = (H'H)_ij sqrt(L_jj / L_ii) / (1 - (H'H)_jj).
     """
-    half = positives.toarray()  # (U, I)
-    lapack.solve_lower(_cholesky(_gram(positives.T.tocsr(), run), reg), half)
-    rest = 1.0 - np.einsum("ui,ui->i", half, half)
-    return half.astype(np.float32), rest.astype(np.float32)
+    factor = _gram(positives.T.tocsr(), 1.0 / penalties, run)  # (P, P)
+    factor[np.diag_indices_from(factor)] += 1.0 / people
+    lapack.cholesky(factor)
+    half = positives.multiply(penalties**-0.5).toarray()  # (P, I)
+    lapack.solve_lower(factor, half)
+    return half.astype(np.float32), 1.0 - np.einsum("ui,ui->i", half, half)
 
 
-def _gram(ones: sp.csr_matrix, run: Run) -> DoubleArray:
-    """X'X of a matrix of ones (U, I), in Fortran's order; its lower triangle alone."""
+def _gram(ones: sp.csr_matrix, weights: DoubleArray, run: Run) -> DoubleArray:
+    """X'WX of a matrix of ones (U, I) and weights (U,), in Fortran's order; its lower triangle alone."""
     out, by_column = np.empty((ones.shape[1], ones.shape[1])), ones.tocsc()
     parts = by_column.indptr, by_column.indices, ones.indptr, ones.indices
     longs = [part.astype(np.int64 if at % 2 == 0 else np.int32) for at, part in enumerate(parts)]
-    run.map(count_together, len(out), *longs, out, block=_COLUMNS)
+    run.map(weigh_together, len(out), *longs, weights, out, block=_COLUMNS)
     return out.T
-
-
-def _cholesky(gram: DoubleArray, reg: float) -> DoubleArray:
-    """The lower factor of gram + reg I, in place of gram."""
-    gram[np.diag_indices_from(gram)] += reg
-    lapack.cholesky(gram)
-    return gram
-
-
-def _inverse(gram: DoubleArray, reg: float) -> DoubleArray:
-    """The lower triangle of (gram + reg I)^-1, in place of gram."""
-    lapack.inverse(_cholesky(gram, reg))
-    return gram
