@@ -82,7 +82,7 @@ class Exam:
         profiles = self.profiles.take(self.asked)
         made = np.empty((len(profiles), min(k, self.train.n_items)), np.int32)
         with run.track(f"lists of {name}", len(profiles)) as bar:
-            for rows, codes, _ in lists.blocks(model.score, profiles, k, run=run):
+            for rows, codes, _ in lists.blocks(lists.source(model), profiles, k, run=run):
                 made[rows] = codes
                 bar.advance(len(codes))
         return made

@@ -36,16 +36,19 @@ def _sift(scores: FloatArray, codes: IntArray, size: int) -> None:
 
 
 @kernel
+def offer(score: float, code: int, heap: FloatArray, codes: IntArray) -> None:
+    """Put an item on a heap (k,) if it ranks above the worst there."""
+    if score > -np.inf and _worse(heap[0], codes[0], score, code):
+        heap[0], codes[0] = score, code
+        _sift(heap, codes, len(heap))
+
+
+@kernel
 def push(start: int, stop: int, scores: FloatArray, codes: IntArray, best: FloatArray, best_codes: IntArray) -> None:
     """Offer scores (B, C) of the items `codes` (C,) to the heaps best, best_codes (B, k), which begin as -inf, I."""
-    size = best.shape[1]
     for row in range(start, stop):
-        heap, heap_codes = best[row], best_codes[row]
         for column in range(scores.shape[1]):
-            score, code = scores[row, column], codes[column]
-            if score > -np.inf and _worse(heap[0], heap_codes[0], score, code):
-                heap[0], heap_codes[0] = score, code
-                _sift(heap, heap_codes, size)
+            offer(scores[row, column], codes[column], best[row], best_codes[row])
 
 
 @kernel

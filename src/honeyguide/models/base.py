@@ -6,6 +6,7 @@ From here it gets checks of parameters and fitting, lists, predictions, similar 
 Optional abilities are methods that a model has or has not:
     _fit_epochs(data, run) -> Iterator[None]    iterative: yields after each epoch, the model usable then
     similarity(items) -> (C, I)                 how alike items are, higher is nearer
+    user_vectors(profiles), item_vectors()      of which the score is the product: see `lists.Factored`
 """
 
 from __future__ import annotations
@@ -181,8 +182,8 @@ class Recommender(ABC):
         _check_k(k)
         profiles, names = people.ask(self, users, history)
         codes, scores = lists.top_k(
-            self.score, profiles, k, candidates=self._item_codes(items), exclude=self._item_codes(exclude), seen=seen,
-            run=run or Run(),
+            lists.source(self), profiles, k, candidates=self._item_codes(items), exclude=self._item_codes(exclude),
+            seen=seen, run=run or Run(),
         )  # fmt: skip
         return self.schema_.deliver(self.as_table(names, codes, scores))
 
@@ -197,8 +198,9 @@ class Recommender(ABC):
     def _tables(
         self, profiles: Profiles, k: int, exclude: IntArray | None, seen: bool, run: Run
     ) -> Iterator[pl.DataFrame]:
+        source = lists.source(self)
         with run.track("recommending", len(profiles)) as bar:
-            for rows, codes, scores in lists.blocks(self.score, profiles, k, exclude=exclude, seen=seen, run=run):
+            for rows, codes, scores in lists.blocks(source, profiles, k, exclude=exclude, seen=seen, run=run):
                 users = np.arange(rows.start, rows.stop, dtype=np.int32)
                 yield self.as_table(self.schema_.users.decode(users), codes, scores)
                 bar.advance(len(codes))

@@ -6,22 +6,36 @@ A block holds at most `CELLS` scores (64 MB): rows of people first, and where on
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Protocol
 
 import numpy as np
 
 from honeyguide.arrays import FloatArray, IntArray
 from honeyguide.data.profiles import Profiles
 from honeyguide.errors import ArtifactError
+from honeyguide.models import vectors
+from honeyguide.models.vectors import Factored
 from honeyguide.run import Run
 
 CELLS = 16 << 20
 _ROWS = 1024  # people scored at once, at most: enough for the matrix product to run at full speed
 
 Score = Callable[[Profiles, IntArray | None], FloatArray]
+Source = Score | Factored
+
+
+class _Scores(Protocol):
+    def score(self, profiles: Profiles, items: IntArray | None = None) -> FloatArray: ...
+
+
+def source(model: _Scores) -> Source:
+    """What the lists of a model are made from: its vectors, where its scores are products of them, or its scores."""
+    return model if isinstance(model, Factored) else model.score
 
 
 def top_k(
-    score: Score, profiles: Profiles, k: int, *,
+    source: Source, profiles: Profiles, k: int, *,
     candidates: IntArray | None = None, exclude: IntArray | None = None, seen: bool = False, run: Run,
 ) -> tuple[IntArray, FloatArray]:  # fmt: skip
     """Codes and scores (B, k) of the best candidates of each profile, best first; ties to the lower code.
@@ -29,14 +43,14 @@ def top_k(
     `candidates` (C,) and `exclude` are item codes; items of the history are left out unless `seen`. Where fewer than k
     remain, the places left have code -1 and score -inf. Lists are no longer than there are candidates.
     """
-    parts = list(blocks(score, profiles, k, candidates=candidates, exclude=exclude, seen=seen, run=run))
+    parts = list(blocks(source, profiles, k, candidates=candidates, exclude=exclude, seen=seen, run=run))
     if not parts:
         return np.zeros((0, 0), np.int32), np.zeros((0, 0), np.float32)
     return np.concatenate([codes for _, codes, _ in parts]), np.concatenate([scores for _, _, scores in parts])
 
 
 def blocks(
-    score: Score, profiles: Profiles, k: int, *,
+    source: Source, profiles: Profiles, k: int, *,
     candidates: IntArray | None = None, exclude: IntArray | None = None, seen: bool = False, run: Run,
 ) -> Iterator[tuple[slice, IntArray, FloatArray]]:  # fmt: skip
     """The same, block by block: (rows, codes, scores)."""
@@ -46,6 +60,13 @@ def blocks(
     wanted = _wanted(n_items, candidates, exclude)
     count = n_items if wanted is None else len(wanted)
     step, k = max(1, min(_ROWS, CELLS // max(1, count))), max(1, min(k, count))
+    if isinstance(source, Factored):
+        if k <= count // 4:  # longer lists are better sorted than searched for
+            yield from vectors.blocks(source, profiles, k, wanted, seen=seen, run=run)
+            return
+        score: Score = partial(vectors.products, source, run=run)
+    else:
+        score = source
     for first in range(0, len(profiles), step):
         rows = slice(first, min(first + step, len(profiles)))
         batch = profiles.take(rows)

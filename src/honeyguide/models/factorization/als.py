@@ -164,6 +164,10 @@ class Als(Recommender):
         run.map(descend, len(out), *rows, items, spectrum, penalties, _LAST, _TOLERANCE, 1.0, out, block=_ROWS)
         return out
 
+    def item_vectors(self) -> FloatArray:
+        """(I, F) the vector of each item."""
+        return self.item_vectors_
+
     def score(self, profiles: Profiles, items: IntArray | None = None) -> FloatArray:
         vectors = self.item_vectors_ if items is None else self.item_vectors_[items]
         return self.user_vectors(profiles) @ vectors.T  # (B, C)
