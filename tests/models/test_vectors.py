@@ -16,7 +16,10 @@ from honeyguide.data.profiles import Profiles
 from honeyguide.data.vocabulary import Vocabulary
 from honeyguide.errors import ArtifactError
 from honeyguide.models import lists, vectors
+from honeyguide.models.base import Recommender
 from honeyguide.models.factorization.als import Als
+from honeyguide.models.factorization.mf import Mf
+from honeyguide.models.factorization.pure_svd import PureSVD
 from honeyguide.run import Run
 
 
@@ -140,15 +143,24 @@ def test_a_long_tail_is_not_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
     assert codes.tolist() == [[code for _, code in row] for row in due]
 
 
-def test_als_recommends_by_its_vectors(ratings: Dataset) -> None:
-    model = Als(factors=7, epochs=3).fit(ratings)
-    assert isinstance(lists.source(model), vectors.Factored)
-    table = model.recommend(ratings.schema.users.series().to_list(), k=6)
-    scores = model.score(ratings.profiles())
-    users, items = ratings.schema.users.encode(table["user"]), ratings.schema.items.encode(table["item"])
-    np.testing.assert_allclose(table["score"].to_numpy(), scores[users, items], rtol=1e-5)
-    scores[ratings.matrix().toarray() != 0] = -np.inf
-    assert items.reshape(-1, 6).tolist() == np.argsort(-scores, axis=1, kind="stable")[:, :6].tolist()
+@pytest.mark.parametrize(
+    "model",
+    [Als(factors=7, epochs=3), PureSVD(factors=4), PureSVD(factors=99), Mf(factors=5), Mf(factors=5, biases=False)],
+    ids=repr,
+)
+def test_models_recommend_by_their_vectors(model: Recommender, ratings: Dataset) -> None:
+    few = ratings.take(np.flatnonzero((ratings.users != 3) & (ratings.items != 11)))  # one without history, one unseen
+    model.fit(few)
+    source = lists.source(model)
+    assert isinstance(source, vectors.Factored)
+    profiles, scores = few.profiles(), model.score(few.profiles())
+    np.testing.assert_allclose(source.user_vectors(profiles) @ source.item_vectors().T, scores, rtol=1e-5, atol=1e-5)
+    table = model.recommend(few.schema.users.series().to_list(), k=6)
+    users, items = few.schema.users.encode(table["user"]), few.schema.items.encode(table["item"])
+    np.testing.assert_allclose(table["score"].to_numpy(), scores[users, items], rtol=1e-5, atol=1e-5)
+    scores[few.matrix().toarray() != 0] = -np.inf
+    best = -np.sort(-scores, axis=1)[:, :6]
+    np.testing.assert_allclose(table["score"].to_numpy().reshape(-1, 6), best, rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("n_people", [40, 2])

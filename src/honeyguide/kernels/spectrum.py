@@ -63,13 +63,18 @@ def memory(users: int, items: int, events: int, rank: int) -> int:
 
 def projected(history: sp.csr_matrix, vectors: FloatArray, scale: FloatArray, wanted: IntArray | None) -> FloatArray:
     """(B, C) the columns `wanted`, or all, of H diag(1 / scale) V V' diag(scale), for histories (B, I) and V (I, K)."""
-    scaled = history.copy()
-    scaled.data = 1.0 / scale[history.indices]
-    inner = np.asarray(scaled @ vectors, np.float32)  # (B, K)
+    inner = folded(history, vectors, scale)
     targets, times = (vectors, scale) if wanted is None else (vectors[wanted], scale[wanted])
     found = inner @ targets.T
     found *= times
     return np.asarray(found, np.float32)
+
+
+def folded(history: sp.csr_matrix, vectors: FloatArray, scale: FloatArray) -> FloatArray:
+    """(B, K) H diag(1 / scale) V, for histories (B, I) and V (I, K)."""
+    scaled = history.copy()
+    scaled.data = 1.0 / scale[history.indices]
+    return np.asarray(scaled @ vectors, np.float32)
 
 
 def cosines(vectors: FloatArray, items: IntArray) -> FloatArray:

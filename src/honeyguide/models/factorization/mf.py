@@ -201,7 +201,29 @@ class Mf(Recommender):
 
     # ---- asking -----------------------------------------------------------------------------------------------------
 
-    def _people(self, profiles: Profiles) -> FloatArray:
+    def user_vectors(self, profiles: Profiles, *, run: Run | None = None) -> FloatArray:
+        """(B, F + 2) the vector u of each profile and what its biases, or its lack of history, come to.
+
+        (u, 1, mean + b_u), to be multiplied by (v, b_i, 1); without biases (u, 1, 0), and (0, 0, mean) of an empty
+        profile, by (v, mean or 0, 1), the mean for items without ratings.
+        """
+        self._need_fit()
+        people, told = self._people(profiles, run or Run(threads=1)), np.diff(profiles.indptr) > 0
+        if self.biases:
+            constants = [np.ones(len(people)), self.mean_ + people[:, 0]]
+        else:
+            people[~told] = 0.0
+            constants = [told.astype(np.float64), np.where(told, 0.0, self.mean_)]
+        return np.column_stack([people[:, int(self.biases) :], *constants]).astype(np.float32)
+
+    def item_vectors(self) -> FloatArray:
+        """(I, F + 2) the vector v of each item and what it is multiplied by the constants of `user_vectors` for."""
+        self._need_fit()
+        own = self.item_vectors_[:, 0] if self.biases else np.where(self.seen_, 0.0, self.mean_)
+        factors = self.item_vectors_[:, int(self.biases) :]
+        return np.column_stack([factors, own, np.ones(len(own))]).astype(np.float32)
+
+    def _people(self, profiles: Profiles, run: Run) -> FloatArray:
         """(B, K) the trained vectors of known people; for others the solution given the items."""
         vectors = np.zeros((len(profiles), self.item_vectors_.shape[1]), np.float32)
         known = profiles.known >= 0
@@ -209,12 +231,12 @@ class Mf(Recommender):
         if not known.all():
             new = np.flatnonzero(~known)
             found = vectors[new]
-            self._solve(_parts(profiles.take(new).matrix()), self.item_vectors_, found, Run(threads=1))
+            self._solve(_parts(profiles.take(new).matrix()), self.item_vectors_, found, run)
             vectors[new] = found
         return vectors
 
     def score(self, profiles: Profiles, items: IntArray | None = None) -> FloatArray:
-        people, first = self._people(profiles), int(self.biases)
+        people, first = self._people(profiles, Run(threads=1)), int(self.biases)
         vectors = self.item_vectors_ if items is None else self.item_vectors_[items]
         scores = people[:, first:] @ vectors[:, first:].T  # (B, C)
         if self.biases:
@@ -224,7 +246,7 @@ class Mf(Recommender):
         return scores
 
     def rate(self, profiles: Profiles, pairs: Pairs) -> FloatArray:
-        people, known = self._people(profiles), pairs.items >= 0
+        people, known = self._people(profiles, Run(threads=1)), pairs.items >= 0
         vectors = self.item_vectors_[pairs.items]  # (N, K)
         vectors[~known] = 0.0
         ratings = np.float32(self._offset) + _products(people[pairs.rows], vectors, self.biases)

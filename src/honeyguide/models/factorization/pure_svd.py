@@ -48,6 +48,17 @@ class PureSVD(Recommender):
         self.vectors_, _ = spectrum.right_vectors(scaled.tocsr(), self.factors, run.rng())
         self.scale_ = (popularity**self.item_power).astype(np.float32)
 
+    def user_vectors(self, profiles: Profiles, *, run: Run | None = None) -> FloatArray:
+        """(B, K) x D^-d V of each profile."""
+        self._need_fit()
+        return spectrum.folded(profiles.positives(), self.vectors_, self.scale_)
+
+    def item_vectors(self) -> FloatArray:
+        """(I, K) D^d V, the vector of each item."""
+        self._need_fit()
+        scaled: FloatArray = self.vectors_ * self.scale_[:, None]
+        return scaled
+
     def score(self, profiles: Profiles, items: IntArray | None = None) -> FloatArray:
         return spectrum.projected(profiles.positives(), self.vectors_, self.scale_, items)  # (B, C)
 
