@@ -111,12 +111,15 @@ def ask(comparison: Comparison, data: Dataset, seed: int) -> Question:
     if comparison.task == "lists":
         data = data.take(data.schema.positive.mask(data.values))
     train, test = hg.split(data, comparison.kind, test=comparison.test, seed=seed)
+    return ask_for_lists(train, test) if comparison.task == "lists" else Question(train, *raw(test), test.values, None)
+
+
+def ask_for_lists(train: Dataset, test: Dataset) -> Question:
+    """The question of whose lists the test part can judge: people with relevant test events and a training history."""
     none = np.zeros(0, np.int64)
-    if comparison.task == "ratings":
-        return Question(train, *raw(test), test.values, None)
     paper = exam(train, test)
     known = paper.asked[paper.profiles.known[paper.asked] >= 0]
-    users = _ids(data.schema.users, paper.users[known])
+    users = _ids(train.schema.users, paper.users[known])
     return Question(train, users, none, none, paper.relevant[known], len(paper.asked) - len(known))
 
 

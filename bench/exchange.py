@@ -2,6 +2,10 @@
 
 `serve` is the one stopwatch for both sides. It runs in the rivals' environments too, so it stands on the standard
 library and NumPy alone. Ids are raw, integers or strings, as a user of either library would have them.
+
+With `--trials` behind the folder the process stays and does trial after trial on the same data (bench/trials.py): it
+says which versions it has, then reads {"settings", "seed"}, a line of JSON each, and writes {"fit", "lists"} in
+seconds, or {"failure"}; the lists of the last trial are in answer.npz.
 """
 
 from __future__ import annotations
@@ -15,7 +19,7 @@ import sys
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
@@ -46,6 +50,20 @@ class Job:
     scale: tuple[float, float] | None
     refit: bool
     versions: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Search:
+    """What a search tries of a model, in the form of a hyperparameter's `tune=`.
+
+    ranges  (low, high) or (low, high, "log"), of integers where `low` is one; or a list of values
+    start   the first trial, the library's own defaults: where it leaves a name out, that is drawn
+    fixed   settings of every trial
+    """
+
+    ranges: Mapping[str, Any]
+    start: Mapping[str, Any]
+    fixed: Mapping[str, Any]
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,12 +103,10 @@ class Contender(ABC):
 def serve(contender: type[Contender]) -> None:
     """Do the job of the folder named on the command line: fit, answer, and again; write answer and timing."""
     folder = Path(sys.argv[1])
-    job = Job(**json.loads((folder / "job.json").read_text(encoding="utf-8")))
-    pin(job.threads)
-    with np.load(folder / "data.npz") as held:
-        train = Events(held["train_users"], held["train_items"], held["train_values"])
-        users, items = held["users"], held["items"]
-    side = contender(job, train)
+    if sys.argv[2:] == ["--trials"]:
+        serve_trials(contender, folder)
+        return
+    job, side, users, items = _begin(contender, folder)
     answer: tuple[AnyArray, ...] = ()
 
     def respond() -> None:
@@ -105,8 +121,45 @@ def serve(contender: type[Contender]) -> None:
     timing["fit"] = _seconds(side.fit) if job.refit else timing["fit_first"]
     timing["answer"] = _seconds(respond)
     timing["versions"] = {name: version(name) for name in job.versions}
-    np.savez(folder / "answer.npz", *(each.astype(str) if each.dtype == object else each for each in answer))
+    _write(folder, answer)
     (folder / "timing.json").write_text(json.dumps(timing), encoding="utf-8")
+
+
+def serve_trials(contender: type[Contender], folder: Path) -> None:
+    """Fit and make lists with one set of settings after another, until the input ends."""
+    answers = os.fdopen(os.dup(1), "w", buffering=1, encoding="utf-8")
+    os.dup2(2, 1)  # what a library prints is no answer
+    job, side, users, _ = _begin(contender, folder)
+    print(json.dumps({"versions": {name: version(name) for name in job.versions}}), file=answers)
+    for line in sys.stdin:
+        side.job = replace(job, **json.loads(line))
+        print(json.dumps(_trial(side, users, folder)), file=answers)
+
+
+def _trial(side: Contender, users: AnyArray, folder: Path) -> dict[str, Any]:
+    gc.collect()
+    try:
+        fit, begun = _seconds(side.fit), time.perf_counter()
+        answer = side.lists(users)
+        timing = {"fit": fit, "lists": time.perf_counter() - begun}
+    except Exception as error:  # whatever a library raises is an outcome of the trial
+        return {"failure": f"{type(error).__name__}: {error}".strip().partition("\n")[0]}
+    _write(folder, answer)
+    return timing
+
+
+def _begin(contender: type[Contender], folder: Path) -> tuple[Job, Contender, AnyArray, AnyArray]:
+    """The job of the folder, the side with its data in place, the users and items asked about."""
+    job = Job(**json.loads((folder / "job.json").read_text(encoding="utf-8")))
+    pin(job.threads)
+    with np.load(folder / "data.npz") as held:
+        train = Events(held["train_users"], held["train_items"], held["train_values"])
+        users, items = held["users"], held["items"]
+    return job, contender(job, train), users, items
+
+
+def _write(folder: Path, answer: tuple[AnyArray, ...]) -> None:
+    np.savez(folder / "answer.npz", *(each.astype(str) if each.dtype == object else each for each in answer))
 
 
 def pin(threads: int) -> None:

@@ -146,21 +146,30 @@ def run(
     step: Sequence[str], *, what: str, seconds: float = _WORK, threads: int | None = None
 ) -> subprocess.CompletedProcess[str]:
     """Run a process in the repository's folder, on so many threads; BenchError with its last line where it fails."""
-    limits = {} if threads is None else {f"{each}_NUM_THREADS": str(threads) for each in _THREADS}
-    if threads is not None:
-        limits["POLARS_MAX_THREADS"] = str(threads)
-    environment = os.environ | limits | {"PYTHONNOUSERSITE": "1"}
     try:
         done = subprocess.run(
-            step, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=seconds, check=False
+            step, cwd=ROOT, env=environment(threads), capture_output=True, text=True, timeout=seconds, check=False
         )
     except subprocess.TimeoutExpired:
         raise BenchError(f"{what} took longer than {seconds:g} s") from None
     if done.returncode:
-        lines = [line for line in done.stderr.splitlines() if line.strip()]
-        said = [line for line in lines if line.lower().startswith("error")] or lines or ["no message"]
-        raise BenchError(f"{what} failed (exit status {done.returncode}): {plain(said[-1].strip())}")
+        raise BenchError(f"{what} failed (exit status {done.returncode}): {last_words(done.stderr)}")
     return done
+
+
+def environment(threads: int | None) -> dict[str, str]:
+    """The variables that a side's process is given: libraries are told so many threads; None: what they like."""
+    limits = {} if threads is None else {f"{each}_NUM_THREADS": str(threads) for each in _THREADS}
+    if threads is not None:
+        limits["POLARS_MAX_THREADS"] = str(threads)
+    return os.environ | limits | {"PYTHONNOUSERSITE": "1"}
+
+
+def last_words(stderr: str) -> str:
+    """The line that says why a process failed: the last that begins with "error", or the last of all."""
+    lines = [line for line in stderr.splitlines() if line.strip()]
+    said = [line for line in lines if line.lower().startswith("error")] or lines or ["no message"]
+    return plain(said[-1].strip())
 
 
 def plain(text: str) -> str:

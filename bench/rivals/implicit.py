@@ -1,18 +1,62 @@
-"""implicit (github.com/benfred/implicit, MIT): alternating least squares and item-item neighbours, for lists."""
+"""implicit (github.com/benfred/implicit, MIT): factors and item-item neighbours, for lists."""
 
 from __future__ import annotations
 
+import importlib
 from typing import Any
 
 import numpy as np
 
-from bench.exchange import AnyArray, Contender, Events, Job, serve
+from bench.exchange import AnyArray, Contender, Events, Job, Search, serve
 
 PACKAGES = ("implicit==0.7.3", "numpy==2.4.6", "scipy==1.17.1", "threadpoolctl==3.8.0", "tqdm==4.70.1")
+MODELS = {
+    "als": ("cpu.als", "AlternatingLeastSquares"),
+    "bpr": ("cpu.bpr", "BayesianPersonalizedRanking"),
+    "lmf": ("cpu.lmf", "LogisticMatrixFactorization"),
+    "cosine": ("nearest_neighbours", "CosineRecommender"),
+    "tfidf": ("nearest_neighbours", "TFIDFRecommender"),
+    "bm25": ("nearest_neighbours", "BM25Recommender"),
+}
+
+# Its documentation names no ranges: these hold its defaults and the best settings that its users report, with room.
+SEARCHES = {
+    "als": Search(
+        {
+            "factors": (16, 256, "log"), "alpha": (0.1, 200.0, "log"), "regularization": (1e-3, 200.0, "log"),
+            "iterations": (5, 30),
+        },
+        {"factors": 100, "alpha": 1.0, "regularization": 0.01, "iterations": 15},
+        {"model": "als"},
+    ),
+    "bpr": Search(
+        {
+            "factors": (16, 256, "log"), "learning_rate": (1e-3, 0.2, "log"), "regularization": (1e-4, 0.1, "log"),
+            "iterations": (20, 300, "log"),
+        },
+        {"factors": 100, "learning_rate": 0.01, "regularization": 0.01, "iterations": 100},
+        {"model": "bpr"},
+    ),
+    "lmf": Search(
+        {
+            "factors": (8, 128, "log"), "learning_rate": (0.05, 2.0, "log"), "regularization": (1e-3, 10.0, "log"),
+            "neg_prop": (5, 50), "iterations": (10, 60, "log"),
+        },
+        {"factors": 30, "learning_rate": 1.0, "regularization": 0.6, "neg_prop": 30, "iterations": 30},
+        {"model": "lmf"},
+    ),
+    "neighbours": Search(
+        {
+            "model": ["cosine", "tfidf", "bm25"], "K": (5, 1000, "log"), "K1": (0.1, 100.0, "log"), "B": (0.0, 1.0),
+        },
+        {"model": "bm25", "K": 20, "K1": 1.2, "B": 0.75},
+        {},
+    ),
+}  # fmt: skip
 
 
 class Implicit(Contender):
-    """Settings are {"model": "als", "cosine" or "tfidf", and the arguments of that class}."""
+    """Settings are {"model": a name of `MODELS`, and the arguments of that class}; K1 and B count for bm25 alone."""
 
     def __init__(self, job: Job, train: Events) -> None:
         super().__init__(job, train)
@@ -31,18 +75,15 @@ class Implicit(Contender):
         self.model.fit(self.matrix, show_progress=False)
 
     def _make(self) -> Any:
-        from implicit.als import AlternatingLeastSquares  # type: ignore[import-not-found]
-        from implicit.nearest_neighbours import (  # type: ignore[import-not-found]
-            CosineRecommender,
-            TFIDFRecommender,
-        )
-
         given = dict(self.job.settings)
         kind = given.pop("model")
-        if kind in ("cosine", "tfidf"):
-            neighbours = CosineRecommender if kind == "cosine" else TFIDFRecommender
-            return neighbours(num_threads=self.job.threads, **given)
-        return AlternatingLeastSquares(num_threads=self.job.threads, random_state=self.job.seed, **given)
+        place, name = MODELS[kind]
+        if "K" in given:
+            kept = ("K", "K1", "B") if kind == "bm25" else ("K",)
+            given = {key: value for key, value in given.items() if key in kept}
+        else:
+            given["random_state"] = self.job.seed
+        return getattr(importlib.import_module(f"implicit.{place}"), name)(num_threads=self.job.threads, **given)
 
     def lists(self, users: AnyArray) -> tuple[AnyArray, AnyArray]:
         """By `recommend` for all users at once."""
