@@ -38,8 +38,10 @@ def ask(
             raise DataError(f"names of histories must be all integers or all strings, got {list(named)[:5]!r}")
         return profiles, pl.Series(list(named), dtype=None if isinstance(history, Mapping) else pl.Int64)
     listed = listed_ids(users)  # (B,)
-    codes = [model.schema_.users.code(user, "user") for user in listed]
-    return trained(model, np.array(codes, dtype=np.int32)), model.schema_.users.decode(np.array(codes, dtype=np.int32))
+    codes = model.schema_.users.encode(listed)
+    for at in np.flatnonzero(codes < 0):
+        model.schema_.users.code(listed[at], "user")  # says why there is none
+    return trained(model, codes), model.schema_.users.decode(codes)
 
 
 def listed_ids(given: Any) -> list[Id]:

@@ -39,6 +39,7 @@ from honeyguide.params import param
 from honeyguide.run import Run
 
 _ROWS = 64  # rows a thread solves at once
+_FOLDED = 512  # people whose histories a thread sorts and folds in at once
 _PART = 2048  # rows a thread multiplies at once
 _EVENTS = 1 << 16  # events whose loss is summed at once
 _STEPS, _EARLY, _RELAX = 2, 3, 1.6  # of the gradient in training; see docs/log.md for others
@@ -155,7 +156,11 @@ class Als(Recommender):
     def user_vectors(self, profiles: Profiles, *, run: Run | None = None) -> FloatArray:
         """(B, F) the vector of each profile: the least-squares answer to the history, given the items' vectors."""
         self._need_fit()
-        return self._solved(_rows(self._weights(profiles)), run or Run(threads=1))
+        parts = (run or Run(threads=1)).map(self._folded, len(profiles), profiles, block=_FOLDED)
+        return np.concatenate(parts) if parts else np.zeros((0, self.item_vectors_.shape[1]), np.float32)
+
+    def _folded(self, start: int, stop: int, profiles: Profiles) -> FloatArray:
+        return self._solved(_rows(self._weights(profiles.take(slice(start, stop)))), Run(threads=1))
 
     def _solved(self, rows: _Rows, run: Run) -> FloatArray:
         out: FloatArray = np.zeros((len(rows[0]) - 1, self.item_vectors_.shape[1]), np.float32)  # (B, F)
