@@ -153,6 +153,9 @@ def test_what_nobody_has_comes_last_and_whoever_has_nothing_gets_the_popular(mak
     assert np.isneginf(model.similarity(np.arange(12, dtype=np.int32))[:, counts == 0]).all()
     assert not model.user_vectors_[40].any()
     assert not model.user_vectors(data.profiles([40]))[0, :-1].any()
+    np.testing.assert_array_equal(model.score(data.profiles([40]))[0], model.item_biases_)
+    products = model.user_vectors(data.profiles()) @ model.item_vectors().T
+    np.testing.assert_allclose(model.score(data.profiles()), products, rtol=1e-5, atol=1e-5)
     first = model.recommend(40, k=8, seen=True)["item"].to_list()
     assert first == model.recommend(history=[], k=8)["item"].to_list()
     assert sorted(first) == list(range(8))
