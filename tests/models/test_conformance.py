@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import honeyguide as hg
+from conftest import blobs
 from honeyguide import params
 from honeyguide.data.dataset import Dataset, Shape
 from honeyguide.data.profiles import Pairs
@@ -23,7 +24,7 @@ from honeyguide.errors import (
     UnsupportedError,
 )
 from honeyguide.models import registry
-from honeyguide.models.base import Iterative, Recommender, Similar
+from honeyguide.models.base import Iterative, Recommender, Similar, Updatable
 from honeyguide.models.people import strangers
 
 OTHER_WAYS: list[tuple[str, dict[str, object]]] = [
@@ -280,3 +281,57 @@ def test_the_smallest_data(model: Recommender, make: object, rows: list[tuple[st
     fitted = type(model)(**given).fit(data)
     assert np.isfinite(fitted.score(data.profiles())).all()
     assert len(fitted.recommend("u", k=5, seen=True)) == data.n_items
+
+
+def halves(make: object) -> tuple[Dataset, Dataset, Dataset]:
+    """(first, later, all): later are new people, a new item, and more from people known, changed opinions included."""
+    rows = blobs()
+    late = [at % 9 == 0 or int(row[0].split(",")[1].split()[0]) >= 34 or row[1].endswith(";29") or at >= len(rows) - 5
+            for at, row in enumerate(rows)]  # fmt: skip
+    first, later = ([row for row, new in zip(rows, late, strict=True) if new == which] for which in (False, True))
+    return tuple(make(part, positive=">=3") for part in (first, later, first + later))  # type: ignore[operator,return-value]
+
+
+def scores_by_id(model: Recommender, users: list[str], items: list[str]) -> np.ndarray:
+    """(U, I) scores in the order of ids given."""
+    codes = model.schema_.items.encode(items)
+    return model.score(model.histories_.take(model.schema_.users.encode(users)))[:, codes]
+
+
+def test_an_update_is_a_fit_on_all(model: Recommender, make: object, tmp_path: Path) -> None:
+    given = {name: getattr(model, name) for name in params.declarations(type(model))}
+    first, later, both = halves(make)
+    old = type(model)(**given).fit(first)
+    if not isinstance(model, Updatable):
+        with pytest.raises(UnsupportedError, match=r"cannot be updated, fit it on all of the data; these can: .*ease"):
+            old.update(later)
+        return
+    whole = type(model)(**given).fit(both)
+    users, items = both.schema.users.series().to_list(), both.schema.items.series().to_list()
+    new_user = next(u for u in users if u not in set(first.schema.users.series()))
+    expected = scores_by_id(whole, users, items)
+
+    def check(updated: Recommender) -> None:
+        found = scores_by_id(updated, users, items)
+        if isinstance(model, Iterative):  # how near the objective comes is tested with the model
+            assert np.mean([np.corrcoef(a, b)[0, 1] for a, b in zip(found, expected, strict=True)]) > 0.95
+        else:
+            np.testing.assert_allclose(found, expected, rtol=1e-4, atol=2e-5)
+        assert len(updated.recommend(new_user, k=3)) == 3
+        assert updated.recommend(users[0], k=99, seen=True, items=[items[29]])["item"].to_list() == [items[29]]
+
+    before = scores_by_id(old, users[:3], items[:3])
+    old.save(tmp_path / "old.safetensors")
+    check(hg.open(tmp_path / "old.safetensors").update(later.table()))
+    parts = np.array_split(np.arange(len(later)), 3)
+    stepwise = hg.open(tmp_path / "old.safetensors")
+    for part in parts:
+        stepwise.update(later.take(part))
+    check(stepwise)
+    stepwise.update(later.take(np.zeros(0, np.int64)))
+    check(stepwise)
+    stepwise.save(tmp_path / "new.safetensors")
+    again = hg.open(tmp_path / "new.safetensors", verify=True)
+    np.testing.assert_allclose(scores_by_id(again, users, items), scores_by_id(stepwise, users, items), atol=1e-6)
+    np.testing.assert_array_equal(scores_by_id(old, users[:3], items[:3]), before)  # whose arrays the others shared
+    assert old.schema_.users.series().to_list() == stepwise.schema_.users.series().to_list()[: first.n_users]

@@ -7,10 +7,12 @@ Optional abilities are methods that a model has or has not:
     _fit_epochs(data, run) -> Iterator[None]    iterative: yields after each epoch, the model usable then
     similarity(items) -> (C, I)                 how alike items are, higher is nearer
     user_vectors(profiles), item_vectors()      of which the score is the product: see `lists.Factored`
+    _update(before, after, run)                 learn from new events; see `Updatable`
 """
 
 from __future__ import annotations
 
+import copy
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -26,7 +28,7 @@ from honeyguide.data.dataset import Dataset, Schema, Shape
 from honeyguide.data.profiles import Pairs, Profiles
 from honeyguide.data.vocabulary import Id
 from honeyguide.errors import DataError, MemoryBudgetError, NotFittedError, ParameterError, UnsupportedError
-from honeyguide.models import lists, people, registry
+from honeyguide.models import lists, people, registry, renew
 from honeyguide.run import Run, in_units
 
 Task: TypeAlias = Literal["rating", "ranking"]
@@ -50,6 +52,17 @@ class Similar(Protocol):
     """A model that knows how alike two items are."""
 
     def similarity(self, items: IntArray) -> FloatArray: ...
+
+
+@runtime_checkable
+class Updatable(Protocol):
+    """A model that takes in new events: exactly as a fit on all would, or as nearly as its file states.
+
+    `_update` sees the data `before` and `after`, whose codes of old ids are the same, and replaces learned state, in
+    whose arrays it does not write.
+    """
+
+    def _update(self, before: Dataset, after: Dataset, run: Run) -> None: ...
 
 
 @dataclass(kw_only=True, eq=False)
@@ -114,6 +127,26 @@ class Recommender(ABC):
         except BaseException:
             self._forget()
             raise
+        return self
+
+    def update(self, events: Any, *, run: Run | None = None) -> Self:
+        """Learn from new events too, as if they had followed the training data: new people and new items welcome.
+
+        `events` is a Dataset or what `hg.read` takes. What counts as positive stays as it was. UnsupportedError where
+        the model cannot, or has no histories; DataError for events that do not fit. A failure leaves it as it was.
+        """
+        self._need_fit()
+        run, name = run or Run(), type(self).__name__
+        if not isinstance(self, Updatable):
+            able = ", ".join(n for n in registry.names() if issubclass(registry.load(n), Updatable))
+            raise UnsupportedError(f"{name} cannot be updated, fit it on all of the data; these can: {able}")
+        before, after = renew.merged(self, events, run)
+        self._admit(after, run)
+        fresh = copy.copy(self)
+        fresh.schema_, fresh.histories_, fresh.fingerprint_ = after.schema, after.profiles(), after.fingerprint
+        with _blas_threads(run.threads), run.track(f"updating {name}"):
+            fresh._update(before, after, run)
+        self.__dict__ = fresh.__dict__
         return self
 
     def _run_epochs(self, data: Dataset, run: Run, watch: Watch | None) -> None:

@@ -14,6 +14,7 @@ from honeyguide.data.dataset import Dataset
 from honeyguide.data.profiles import Pairs
 from honeyguide.data.sources.movielens_100k import fold
 from honeyguide.metrics.rating import rmse
+from honeyguide.models.baseline import bias as bias_module
 from honeyguide.models.baseline.bias import Bias
 
 Make = Callable[..., Dataset]
@@ -63,6 +64,19 @@ def test_planted_biases_give_the_held_out_ratings(make: Make) -> None:
     found = Bias(reg_user=0.001, reg_item=0.001).fit(data).predict([rows[at][:2] for at in held[:40]])["prediction"]
     low, high = data.schema.scale or (0, 0)
     np.testing.assert_allclose(found, np.clip([rows[at][2] for at in held[:40]], low, high), atol=2e-3)
+
+
+def test_an_update_is_as_exact_and_sooner_there(ratings: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    cut = len(ratings) - 3
+    products: list[int] = []
+    multiply = bias_module.sp.csr_matrix.__matmul__
+    monkeypatch.setattr(bias_module.sp.csr_matrix, "__matmul__", lambda a, b: products.append(1) or multiply(a, b))
+    model = Bias(reg_user=0.01, reg_item=0.01).fit(ratings.take(np.arange(cut)))
+    first = len(products)
+    model.update(ratings.take(np.arange(cut, len(ratings))))
+    assert len(products) - first < first
+    mean, b_user, b_item = dense(ratings, 0.01, 0.01)
+    np.testing.assert_allclose(model.score(ratings.profiles()), mean + b_user[:, None] + b_item, atol=1e-5)
 
 
 def test_what_was_never_seen_adds_nothing(make: Make) -> None:

@@ -63,6 +63,38 @@ def test_public_scores_minimise_the_expected_error(
     np.testing.assert_allclose(model.score(data.profiles(), some), model.score(data.profiles())[:, some], atol=1e-6)
 
 
+@pytest.mark.parametrize("given", [{}, {"dropout": 0.4, "user_power": 0.6, "item_power": 0.3}], ids=["plain", "all"])
+def test_updates_of_low_rank_are_fits(make: Make, monkeypatch: pytest.MonkeyPatch, given: dict[str, float]) -> None:
+    rng = np.random.default_rng(4)
+    rows = [(u, i, float(rng.integers(1, 6)), 0) for u in range(300) for i in range(118) if rng.random() < 0.1]
+    later = [
+        [(7, 4, 5.0, 1), (300, 118, 4.0, 1), (300, 3, 4.0, 1)],  # someone new, with a new item
+        [(8, rows[0][1], 1.0, 2), (8, 119, 5.0, 2), *((9, i, 1.0, 2) for i in range(118))],  # who now likes nothing
+        [(9, 5, 5.0, 3), (300, 118, 1.0, 3)],  # a new item that nobody likes any more
+    ]
+    model = Ease(reg=3.0, **given).fit(make(rows, positive=">=3"))
+    with monkeypatch.context() as patch:
+        patch.delattr(Ease, "_fit")
+        for part in later:
+            model.update(make(part, positive=">=3"))
+    whole = Ease(reg=3.0, **given).fit(make([*rows, *(row for part in later for row in part)], positive=">=3"))
+    np.testing.assert_allclose(model.score(model.histories_), whole.score(whole.histories_), rtol=1e-4, atol=2e-6)
+    np.testing.assert_allclose(model.errors_, whole.errors_, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"), [(9, 40), (40, 9), (9, 9)], ids=["people catch up", "items do", "neither"]
+)
+def test_an_update_of_either_form_is_a_fit(make: Make, before: int, after: int) -> None:
+    rng = np.random.default_rng(5)
+    old = [(u, i, 1.0, 0) for u in range(before) for i in range(20) if rng.random() < 0.3 or i == u % 20]
+    new = [(u, i, 1.0, 0) for u in range(after) for i in range(20, 60 if after == 9 else 22) if rng.random() < 0.3]
+    model = Ease(reg=3.0, item_power=0.2).fit(make(old, explicit=False)).update(make(new, explicit=False))
+    whole = Ease(reg=3.0, item_power=0.2).fit(make([*old, *new], explicit=False))
+    assert vars(model).keys() == vars(whole).keys()
+    np.testing.assert_allclose(model.score(model.histories_), whole.score(whole.histories_), rtol=1e-4, atol=2e-6)
+
+
 def test_planted_pair_comes_first(make: Make) -> None:
     rows = [(u, i, 1.0, 0) for u in range(30) for i in range(10) if (u + i) % 2 == 0]
     rows.remove((0, 4, 1.0, 0))

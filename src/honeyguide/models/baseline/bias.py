@@ -41,15 +41,25 @@ class Bias(Recommender):
     reg_item: float = param(3.0, low=1e-3, tune=(0.1, 50.0, "log"), help="L2 weight on each item's bias")
 
     def _fit(self, data: Dataset, run: Run) -> None:
+        self.mean_, self.item_biases_ = self._solved(data, np.zeros(data.n_items))
+
+    def _update(self, before: Dataset, after: Dataset, run: Run) -> None:
+        """As exact as a fit, and sooner there: the search begins at the old biases."""
+        start = np.zeros(after.n_items)
+        start[: before.n_items] = self.item_biases_
+        self.mean_, self.item_biases_ = self._solved(after, start)
+
+    def _solved(self, data: Dataset, start: DoubleArray) -> tuple[float, FloatArray]:
+        """The mean, and the items' biases (I,) that the search from `start` ends at."""
         ratings = data.matrix()  # (U, I)
-        self.mean_ = float(ratings.data.mean(dtype=np.float64))
-        centred = ratings.data.astype(np.float64) - self.mean_  # (N,)
+        mean = float(ratings.data.mean(dtype=np.float64))
+        centred = ratings.data.astype(np.float64) - mean  # (N,)
         who = sp.csr_matrix((np.ones(len(centred)), ratings.indices, ratings.indptr), shape=ratings.shape)
         left = sp.csr_matrix((centred, ratings.indices, ratings.indptr), shape=ratings.shape)
         share = 1.0 / (np.diff(ratings.indptr) + float(self.reg_user))  # (U,)
         diagonal = np.asarray(who.sum(axis=0)).ravel() + self.reg_item  # (I,)
         right = left.T @ np.ones(len(share)) - who.T @ (share * (left @ np.ones(len(diagonal))))  # (I,)
-        self.item_biases_ = _conjugate_gradients(who, share, diagonal, right).astype(np.float32)
+        return mean, _conjugate_gradients(who, share, diagonal, right, start).astype(np.float32)
 
     def _people(self, profiles: Profiles) -> FloatArray:
         """(B,) the best bias of each person given the items'."""
@@ -73,17 +83,17 @@ class Bias(Recommender):
 
 
 def _conjugate_gradients(
-    who: sp.csr_matrix, share: DoubleArray, diagonal: DoubleArray, right: DoubleArray
+    who: sp.csr_matrix, share: DoubleArray, diagonal: DoubleArray, right: DoubleArray, start: DoubleArray
 ) -> DoubleArray:
     """b (I,) of (diag(diagonal) - W' diag(share) W) b = right, W (U, I) being ones where there is a rating.
 
     Preconditioned by the diagonal. In exact arithmetic it ends within I steps.
     """
-    b = np.zeros_like(right)
-    residual = right.copy()
+    b = start.copy()
+    residual = right - (diagonal * b - who.T @ (share * (who @ b)))
     scaled = residual / diagonal
     direction, size = scaled.copy(), float(residual @ scaled)
-    enough = _RESIDUAL**2 * size
+    enough = _RESIDUAL**2 * float(right @ (right / diagonal))
     for _ in range(2 * len(right) + 50):
         if size <= enough:
             break

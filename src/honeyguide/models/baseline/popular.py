@@ -43,6 +43,9 @@ class Popular(Recommender):
         people = np.bincount(data.positives().indices, minlength=data.n_items)
         self.counts_ = people.astype(np.float32)
 
+    def _update(self, before: Dataset, after: Dataset, run: Run) -> None:
+        self._fit(after, run)  # no slower than finding out what is new
+
     def score(self, profiles: Profiles, items: IntArray | None = None) -> FloatArray:
         counts = self.counts_ if items is None else self.counts_[items]
         return np.broadcast_to(counts, (len(profiles), len(counts)))  # (B, C)

@@ -43,6 +43,7 @@ _FOLDED = 512  # people whose histories a thread sorts and folds in at once
 _PART = 2048  # rows a thread multiplies at once
 _EVENTS = 1 << 16  # events whose loss is summed at once
 _STEPS, _EARLY, _RELAX = 2, 3, 1.6  # of the gradient in training; see docs/log.md for others
+_RENEWED = 3  # epochs of an update
 _LAST, _TOLERANCE = 200, 1e-6  # of a person's vector: until the residual is this part of what it was
 
 _Rows: TypeAlias = tuple[LongArray, IntArray, FloatArray]  # indptr, indices, weights of a CSR matrix
@@ -64,7 +65,9 @@ class Als(Recommender):
     reg: float = param(0.01, low=1e-7, tune=(3e-4, 0.1, "log"), help="L2 weight on the vectors")
     nu: float = param(1.0, low=0.0, high=2.0, help="a vector's penalty is reg times its sum of confidences to the nu")
     confidence: Literal["ones", "values", "log"] = param(
-        "ones", help="alpha is counted once for a positive pair, by its value, or by log(1 + value)"
+        "ones",
+        tune=["ones", "log"],
+        help="alpha is counted once for a positive pair, by its value, or by log(1 + value)",
     )
     epochs: int = param(10, low=1, tune=(4, 30), help="passes over the positives")
     solver: Literal["cg", "cholesky"] = param("cg", help="how a half-step is solved")
@@ -73,17 +76,22 @@ class Als(Recommender):
     # ---- fitting ----------------------------------------------------------------------------------------------------
 
     def _fit_epochs(self, data: Dataset, run: Run) -> Iterator[None]:
-        weights = self._weights(data.profiles())  # (U, I)
+        spread = self.init_std / np.sqrt(self.factors)
+        people = run.rng(0).normal(0.0, spread, (data.n_users, self.factors)).astype(np.float32)  # (U, F)
+        items: FloatArray = np.zeros((data.n_items, self.factors), np.float32)  # (I, F)
+        yield from self._alternate(self._weights(data.profiles()), people, items, self.epochs, run)
+
+    def _alternate(
+        self, weights: sp.csr_matrix, people: FloatArray, items: FloatArray, epochs: int, run: Run
+    ) -> Iterator[None]:
+        """Better items for the people (U, F), better people for the items (I, F), and so on."""
         self.shape_ = weights.shape
         by_user, by_item = _rows(weights), _rows(weights.T.tocsr())
         user_reg, item_reg = self._penalties(by_user, weights.shape[1]), self._penalties(by_item, weights.shape[0])
-        spread = self.init_std / np.sqrt(self.factors)
-        people = run.rng(0).normal(0.0, spread, (weights.shape[0], self.factors)).astype(np.float32)  # (U, F)
         people[np.diff(by_user[0]) == 0] = 0.0
-        items: FloatArray = np.zeros((weights.shape[1], self.factors), np.float32)  # (I, F)
-        spectrum: FloatArray = np.zeros(self.factors, np.float32)
+        spectrum: FloatArray = np.zeros(people.shape[1], np.float32)
         blas = ThreadpoolController()  # with more threads it would wait for them in each small product
-        for epoch in range(self.epochs):
+        for epoch in range(epochs):
             relax = _RELAX if epoch >= _EARLY else 1.0
             with blas.limit(limits=1, user_api="blas"):
                 if epoch:
@@ -93,6 +101,39 @@ class Als(Recommender):
                 items, people, spectrum = _turned(items, people, run)
             self.item_vectors_, self.spectrum_ = items, spectrum
             yield
+
+    def _alternate(
+        self, weights: sp.csr_matrix, people: FloatArray, items: FloatArray, epochs: int, run: Run
+    ) -> Iterator[None]:
+        """Better items for the people (U, F), better people for the items (I, F), and so on."""
+        self.shape_ = weights.shape
+        by_user, by_item = _rows(weights), _rows(weights.T.tocsr())
+        user_reg, item_reg = self._penalties(by_user, weights.shape[1]), self._penalties(by_item, weights.shape[0])
+        people[np.diff(by_user[0]) == 0] = 0.0
+        spectrum: FloatArray = np.zeros(people.shape[1], np.float32)
+        blas = ThreadpoolController()  # with more threads it would wait for them in each small product
+        for epoch in range(epochs):
+            relax = _RELAX if epoch >= _EARLY else 1.0
+            with blas.limit(limits=1, user_api="blas"):
+                if epoch:
+                    self._half_step(by_user, items, spectrum, user_reg, people, relax, run)
+                people, items, spectrum = _turned(people, items, run)
+                self._half_step(by_item, people, spectrum, item_reg, items, relax, run)
+                items, people, spectrum = _turned(items, people, run)
+            self.item_vectors_, self.spectrum_ = items, spectrum
+            yield
+
+    def _update(self, before: Dataset, after: Dataset, run: Run) -> None:
+        """A few epochs more from where the fit ended, over all events: the objective comes near that of a new fit.
+
+        New items begin at zero, which leaves the items' Gram matrix as it was.
+        """
+        items: FloatArray = np.zeros((after.n_items, self.factors), np.float32)
+        items[: before.n_items] = self.item_vectors_
+        self.item_vectors_ = items
+        weights = self._weights(after.profiles())
+        for _ in self._alternate(weights, self._solved(_rows(weights), run), items, _RENEWED, run):
+            pass
 
     def _half_step(
         self, rows: _Rows, others: FloatArray, spectrum: FloatArray, reg: FloatArray, out: FloatArray, relax: float,

@@ -53,6 +53,9 @@ class ItemKnn(Recommender):
         near = kernels.matrix(people, weights, scale, scale, shrink=self.shrink, keep=self.neighbours, run=run)
         self.weights_ = near.T.tocsr()  # (I, I): row i is what having i adds to each item
 
+    def _update(self, before: Dataset, after: Dataset, run: Run) -> None:
+        self._fit(after, run)  # a new person changes the weight of every other, a new item that of every person
+
     def score(self, profiles: Profiles, items: IntArray | None = None) -> FloatArray:
         return kernels.mixed(profiles.positives(), self.weights_, items)  # (B, C)
 
