@@ -46,7 +46,7 @@ class Lenskit(Contender):
     def __init__(self, job: Job, train: Events) -> None:
         super().__init__(job, train)
         import pandas as pd
-        import structlog
+        import structlog  # type: ignore[import-not-found]
         from lenskit.data import from_interactions_df  # type: ignore[import-not-found]
         from lenskit.parallel import initialize  # type: ignore[import-not-found]
 
