@@ -102,27 +102,6 @@ class Als(Recommender):
             self.item_vectors_, self.spectrum_ = items, spectrum
             yield
 
-    def _alternate(
-        self, weights: sp.csr_matrix, people: FloatArray, items: FloatArray, epochs: int, run: Run
-    ) -> Iterator[None]:
-        """Better items for the people (U, F), better people for the items (I, F), and so on."""
-        self.shape_ = weights.shape
-        by_user, by_item = _rows(weights), _rows(weights.T.tocsr())
-        user_reg, item_reg = self._penalties(by_user, weights.shape[1]), self._penalties(by_item, weights.shape[0])
-        people[np.diff(by_user[0]) == 0] = 0.0
-        spectrum: FloatArray = np.zeros(people.shape[1], np.float32)
-        blas = ThreadpoolController()  # with more threads it would wait for them in each small product
-        for epoch in range(epochs):
-            relax = _RELAX if epoch >= _EARLY else 1.0
-            with blas.limit(limits=1, user_api="blas"):
-                if epoch:
-                    self._half_step(by_user, items, spectrum, user_reg, people, relax, run)
-                people, items, spectrum = _turned(people, items, run)
-                self._half_step(by_item, people, spectrum, item_reg, items, relax, run)
-                items, people, spectrum = _turned(items, people, run)
-            self.item_vectors_, self.spectrum_ = items, spectrum
-            yield
-
     def _update(self, before: Dataset, after: Dataset, run: Run) -> None:
         """A few epochs more from where the fit ended, over all events: the objective comes near that of a new fit.
 
