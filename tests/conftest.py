@@ -44,6 +44,12 @@ def blobs(
     return rows + rows[:5]
 
 
+@pytest.fixture
+def blob_rows() -> list[tuple[str, str, float, int]]:
+    """The events of `blobs`, to be cut as a test likes."""
+    return blobs()
+
+
 @pytest.fixture(scope="session")
 def make() -> Callable[..., Dataset]:
     """Build a Dataset of (user, item, value, time) rows."""

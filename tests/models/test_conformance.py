@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 import honeyguide as hg
-from conftest import blobs
 from honeyguide import params
 from honeyguide.data.dataset import Dataset, Shape
 from honeyguide.data.profiles import Pairs
@@ -283,9 +282,8 @@ def test_the_smallest_data(model: Recommender, make: object, rows: list[tuple[st
     assert len(fitted.recommend("u", k=5, seen=True)) == data.n_items
 
 
-def halves(make: object) -> tuple[Dataset, Dataset, Dataset]:
+def halves(make: object, rows: list[tuple[str, str, float, int]]) -> tuple[Dataset, Dataset, Dataset]:
     """(first, later, all): later are new people, a new item, and more from people known, changed opinions included."""
-    rows = blobs()
     late = [at % 9 == 0 or int(row[0].split(",")[1].split()[0]) >= 34 or row[1].endswith(";29") or at >= len(rows) - 5
             for at, row in enumerate(rows)]  # fmt: skip
     first, later = ([row for row, new in zip(rows, late, strict=True) if new == which] for which in (False, True))
@@ -298,9 +296,11 @@ def scores_by_id(model: Recommender, users: list[str], items: list[str]) -> np.n
     return model.score(model.histories_.take(model.schema_.users.encode(users)))[:, codes]
 
 
-def test_an_update_is_a_fit_on_all(model: Recommender, make: object, tmp_path: Path) -> None:
+def test_an_update_is_a_fit_on_all(
+    model: Recommender, make: object, blob_rows: list[tuple[str, str, float, int]], tmp_path: Path
+) -> None:
     given = {name: getattr(model, name) for name in params.declarations(type(model))}
-    first, later, both = halves(make)
+    first, later, both = halves(make, blob_rows)
     old = type(model)(**given).fit(first)
     if not isinstance(model, Updatable):
         with pytest.raises(UnsupportedError, match=r"cannot be updated, fit it on all of the data; these can: .*ease"):
