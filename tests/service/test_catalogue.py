@@ -37,4 +37,4 @@ def test_models_describe_themselves() -> None:
         "exact",
     )
     assert ease["summary"].startswith("EASE: ")
-    assert [h["name"] for h in ease["hyperparameters"]] == ["reg"]
+    assert [h["name"] for h in ease["hyperparameters"]][:2] == ["reg", "dropout"]
