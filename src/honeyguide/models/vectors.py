@@ -19,7 +19,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
-from honeyguide.arrays import AnyArray, FloatArray, IntArray, LongArray
+from honeyguide.arrays import AnyArray, FloatArray, IntArray, LongArray, read_only
 from honeyguide.data.profiles import Profiles
 from honeyguide.errors import ArtifactError
 from honeyguide.run import Run
@@ -59,7 +59,7 @@ def blocks(
         rows = slice(first, min(first + _BATCH, len(profiles)))
         batch = profiles.take(rows)
         people = user_vectors(model, batch, shelf.items.shape[1], run)
-        lengths, history = _lengths(people, run), _fixed(batch.items)
+        lengths, history = _lengths(people, run), read_only(batch.items)
         best = np.empty((len(batch), k), np.float32)
         codes = np.empty((len(batch), k), np.int32)
         indptr = np.zeros(len(batch) + 1, np.int64) if seen else batch.indptr
@@ -87,8 +87,7 @@ def item_vectors(model: Factored, profiles: Profiles) -> FloatArray:
     found = model.item_vectors()
     if found.ndim != 2 or len(found) != len(profiles.schema.items):
         raise _misshapen(found, (len(profiles.schema.items), "K"))
-    fixed: FloatArray = _fixed(np.asarray(found, np.float32))
-    return fixed
+    return read_only(np.asarray(found, np.float32))
 
 
 def user_vectors(model: Factored, profiles: Profiles, width: int, run: Run) -> FloatArray:
@@ -96,19 +95,11 @@ def user_vectors(model: Factored, profiles: Profiles, width: int, run: Run) -> F
     found = model.user_vectors(profiles, run=run)
     if found.shape != (len(profiles), width):
         raise _misshapen(found, (len(profiles), width))
-    fixed: FloatArray = _fixed(np.asarray(found, np.float32))
-    return fixed
+    return read_only(np.asarray(found, np.float32))
 
 
 def _misshapen(found: AnyArray, due: tuple[Any, ...]) -> ArtifactError:
     return ArtifactError(f"the model gave vectors {found.shape} where {due} are due; honeyguide verify its file")
-
-
-def _fixed(array: Any) -> Any:
-    """The array in one piece and read-only, as those of an opened file are: kernels are compiled for one kind only."""
-    view = np.ascontiguousarray(array).view()
-    view.flags.writeable = False
-    return view
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,16 +122,16 @@ class _Shelf:
     def of(items: FloatArray, wanted: IntArray | None, most: int, ordered: bool, run: Run) -> _Shelf:
         """Of vectors of zeros, which tie, the first `most` by code are enough: k and what a history can hide."""
         ascending = np.arange(len(items), dtype=np.int32) if wanted is None else np.sort(wanted)
-        vectors = items if wanted is None else _fixed(items[ascending])
+        vectors = items if wanted is None else read_only(items[ascending])
         lengths = _lengths(vectors, run)
         if not ordered:
-            every, longest = _fixed(ascending), np.full(len(lengths), np.fmax.reduce(lengths))
+            every, longest = read_only(ascending), np.full(len(lengths), np.fmax.reduce(lengths))
             return _Shelf(items, every, every, vectors, longest, _LONG)
         order = np.argsort(-lengths, kind="stable")
         zeros = int(np.count_nonzero(lengths == 0.0))
         if zeros > most and lengths[order[-1]] == 0.0:  # NaN comes last
             order = order[: len(order) - zeros + most]
-        return _Shelf(items, _fixed(ascending), _fixed(ascending[order]), vectors[order], lengths[order], _TILE)
+        return _Shelf(items, read_only(ascending), read_only(ascending[order]), vectors[order], lengths[order], _TILE)
 
 
 def _lengths(vectors: FloatArray, run: Run) -> FloatArray:

@@ -4,10 +4,11 @@ Every pair counts: one that is not known as a 0 of confidence 1, a positive one 
 
     sum over all (u, i) of c_ui (p_ui - x_u.y_i)^2  +  reg (sum over u of c_u^nu |x_u|^2 + over i of c_i^nu |y_i|^2)
 
-with p_ui 1 or 0, c_u the sum of c_ui over the items and c_i over the people, so that at nu = 1 who counts more is
-penalised more ("iALS revisited": Rendle et al. 2022, arXiv:2110.14037, whose alpha0 is 1 / alpha); nu = 0 is the
-penalty of the first paper. w is 1 (confidence="ones"), the value (Hu's eq. 4: the last rating, the sum of counts) or
-log(1 + value) (eq. 6); negative values count as 0.
+with p_ui 1 or 0, c_u the sum of c_ui over the items that anyone has and c_i over the people who have any, so that at
+nu = 1 who counts more is penalised more, and ids that nothing is known of change nothing ("iALS revisited": Rendle et
+al. 2022, arXiv:2110.14037, whose alpha0 is 1 / alpha); nu = 0 is the penalty of the first paper. w is 1
+(confidence="ones"), the value (Hu's eq. 4: the last rating, the sum of counts) or log(1 + value) (eq. 6); negative
+values count as 0.
 
     cg        two steps of preconditioned conjugate gradient a half-step, prolonged 1.6 times (successive over-
               relaxation: the objective still falls with every half-step). O(N F + (U + I) F^2) an epoch.
@@ -29,11 +30,12 @@ import numpy as np
 import scipy.sparse as sp
 from threadpoolctl import ThreadpoolController
 
-from honeyguide.arrays import BoolArray, DoubleArray, FloatArray, IntArray, LongArray
+from honeyguide.arrays import DoubleArray, FloatArray, IntArray, LongArray, read_only
 from honeyguide.data.dataset import Dataset, Shape
 from honeyguide.data.profiles import Profiles
 from honeyguide.errors import DataError
 from honeyguide.kernels.confidence import descend, solve_exactly
+from honeyguide.kernels.spectrum import cosines
 from honeyguide.models.base import Recommender, Task
 from honeyguide.params import param
 from honeyguide.run import Run
@@ -107,7 +109,7 @@ class Als(Recommender):
 
         New items begin at zero, which leaves the items' Gram matrix as it was.
         """
-        items: FloatArray = np.zeros((after.n_items, self.factors), np.float32)
+        items: FloatArray = np.zeros((after.n_items, self.item_vectors_.shape[1]), np.float32)
         items[: before.n_items] = self.item_vectors_
         self.item_vectors_ = items
         weights = self._weights(after.profiles())
@@ -119,7 +121,7 @@ class Als(Recommender):
         run: Run,
     ) -> None:  # fmt: skip
         """Better vectors `out` of the rows of a matrix, given those of its columns, whose Gram matrix is diagonal."""
-        given = *rows, _read_only(others), _read_only(spectrum), reg
+        given = *rows, read_only(others), read_only(spectrum), reg
         if self.solver == "cg":
             run.map(descend, len(out), *given, _STEPS, 0.0, relax, out, block=_ROWS)
         else:
@@ -166,9 +168,9 @@ class Als(Recommender):
             at = slice(first, first + _EVENTS)
             scores = np.einsum("nf,nf->n", people[users[at]], items[rows[1][at]]).astype(np.float64)
             total += float(np.sum((1.0 + rows[2][at]) * (1.0 - scores) ** 2 - scores**2))
-        for vectors, own, others in ((people, rows, items), (items, columns, people)):
+        for vectors, own, others in ((people, rows, len(items)), (items, columns, len(people))):
             lengths = np.einsum("rf,rf->r", vectors, vectors)
-            total += float(np.sum(self._penalties(own, len(others)) * lengths.astype(np.float64)))
+            total += float(np.sum(self._penalties(own, others) * lengths.astype(np.float64)))
         return total
 
     # ---- asking -----------------------------------------------------------------------------------------------------
@@ -184,7 +186,7 @@ class Als(Recommender):
 
     def _solved(self, rows: _Rows, run: Run) -> FloatArray:
         out: FloatArray = np.zeros((len(rows[0]) - 1, self.item_vectors_.shape[1]), np.float32)  # (B, F)
-        items, spectrum = _read_only(self.item_vectors_), _read_only(self.spectrum_)
+        items, spectrum = read_only(self.item_vectors_), read_only(self.spectrum_)
         penalties = self._penalties(rows, len(items))
         run.map(descend, len(out), *rows, items, spectrum, penalties, _LAST, _TOLERANCE, 1.0, out, block=_ROWS)
         return out
@@ -199,11 +201,8 @@ class Als(Recommender):
 
     def similarity(self, items: IntArray) -> FloatArray:
         """Cosine (C, I) of the items' vectors; -inf for items that nobody has."""
-        norms = np.linalg.norm(self.item_vectors_, axis=1, keepdims=True)
-        units = self.item_vectors_ / np.maximum(norms, np.float32(1e-30))
-        near: FloatArray = units[items] @ units.T
-        unknown: BoolArray = norms[:, 0] == 0.0
-        near[:, unknown] = -np.inf
+        near = cosines(self.item_vectors_, items)
+        near[:, ~self.item_vectors_.any(axis=1)] = -np.inf
         return near
 
     def memory(self, shape: Shape) -> int:
@@ -233,10 +232,3 @@ def _gram(start: int, stop: int, factor: FloatArray) -> DoubleArray:
 
 def _product(start: int, stop: int, factor: FloatArray, turn: FloatArray, out: FloatArray) -> None:
     np.matmul(factor[start:stop], turn, out=out[start:stop])
-
-
-def _read_only(array: FloatArray) -> FloatArray:
-    """The array as arrays of an opened file are, so that the kernel is compiled for one kind only."""
-    view = array.view()
-    view.flags.writeable = False
-    return view

@@ -23,11 +23,12 @@ from typing import ClassVar, Literal
 import numpy as np
 import scipy.sparse as sp
 
-from honeyguide.arrays import FloatArray, IntArray, LongArray
+from honeyguide.arrays import FloatArray, IntArray, LongArray, read_only
 from honeyguide.data.dataset import Dataset, Shape
 from honeyguide.data.profiles import Profiles
 from honeyguide.errors import DivergedError
 from honeyguide.kernels.pairwise import deal_events, fold_pairs, step_pairs
+from honeyguide.kernels.spectrum import cosines
 from honeyguide.models.base import FoldIn, Recommender, Task
 from honeyguide.params import param
 from honeyguide.run import Run
@@ -152,7 +153,7 @@ class Bpr(Recommender):
             indptr, items = _rows(profiles.take(strangers).positives())
             members = np.arange(len(self.item_vectors_), dtype=np.int32)
             how = *self._loss, self._rate, self._reg, _FOLDING
-            fixed = _read_only(self.item_vectors_), _read_only(self.item_biases_)
+            fixed = read_only(self.item_vectors_), read_only(self.item_biases_)
             run.map(fold_pairs, len(found), indptr, items, members, *how, *fixed, found, block=_ROWS)
             out[strangers] = found
         return out
@@ -164,9 +165,7 @@ class Bpr(Recommender):
 
     def similarity(self, items: IntArray) -> FloatArray:
         """Cosine (C, I) of the items' vectors, biases left out; -inf for items that nobody has."""
-        norms = np.linalg.norm(self.item_vectors_, axis=1, keepdims=True)
-        units = self.item_vectors_ / np.maximum(norms, np.float32(1e-30))
-        near: FloatArray = units[items] @ units.T
+        near = cosines(self.item_vectors_, items)
         near[:, ~self.seen_] = -np.inf
         return near
 
@@ -182,10 +181,3 @@ def _parts(positives: sp.csr_matrix) -> int:
 def _rows(matrix: sp.csr_matrix) -> tuple[LongArray, IntArray]:
     """(indptr, indices) of a CSR matrix in the types that kernels take."""
     return matrix.indptr.astype(np.int64), matrix.indices.astype(np.int32)
-
-
-def _read_only(array: FloatArray) -> FloatArray:
-    """The array as arrays of an opened file are, so that the kernel is compiled for one kind only."""
-    view = array.view()
-    view.flags.writeable = False
-    return view

@@ -29,12 +29,13 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 import scipy.sparse as sp
 
-from honeyguide.arrays import DoubleArray, FloatArray, IntArray, LongArray
+from honeyguide.arrays import DoubleArray, FloatArray, IntArray, LongArray, read_only
 from honeyguide.data.dataset import Dataset, Shape
 from honeyguide.data.profiles import Pairs, Profiles
 from honeyguide.errors import DataError, DivergedError
 from honeyguide.kernels.ridge import solve_rows
 from honeyguide.kernels.sgd import step_blocks
+from honeyguide.kernels.spectrum import cosines
 from honeyguide.models.base import FoldIn, Recommender, Task
 from honeyguide.params import param
 from honeyguide.run import Run
@@ -111,7 +112,7 @@ class Mf(Recommender):
 
     def _solve(self, parts: _Parts, others: FloatArray, out: FloatArray, run: Run) -> None:
         """The best vectors `out` of the rows of a matrix, given those of its columns."""
-        fixed = (self._offset, _read_only(others), self.biases, float(self.reg), self._power, out)
+        fixed = (self._offset, read_only(others), self.biases, float(self.reg), self._power, out)
         run.map(solve_rows, len(out), *parts, *fixed, block=_ROWS)
 
     def _sgd(self, ratings: sp.csr_matrix, run: Run) -> Iterator[None]:
@@ -257,9 +258,7 @@ class Mf(Recommender):
 
     def similarity(self, items: IntArray) -> FloatArray:
         """Cosine (C, I) of the items' vectors, biases left out; -inf for items without ratings."""
-        vectors = self.item_vectors_[:, int(self.biases) :]
-        units = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), np.float32(1e-12))
-        near: FloatArray = units[items] @ units.T
+        near = cosines(self.item_vectors_[:, int(self.biases) :], items)
         near[:, ~self.seen_] = -np.inf
         return near
 
@@ -274,13 +273,6 @@ _Parts = tuple[LongArray, IntArray, FloatArray]
 def _parts(matrix: sp.csr_matrix) -> _Parts:
     """(indptr, indices, data) of a CSR matrix in the types that kernels take."""
     return matrix.indptr.astype(np.int64), matrix.indices.astype(np.int32), matrix.data.astype(np.float32, copy=False)
-
-
-def _read_only(array: FloatArray) -> FloatArray:
-    """The array as arrays of an opened file are, so that the kernel is compiled for one kind only."""
-    view = array.view()
-    view.flags.writeable = False
-    return view
 
 
 def _batch_loss(biases: bool, rows: Mapping[str, Any], batch: Mapping[str, Any]) -> Any:
