@@ -114,7 +114,8 @@ def test_similar_verify_and_models(call: Call, shop: Path, ease: Recommender) ->
     near = call("similar", shop / "ease.safetensors", "--item", "Film, The 4 🎬", "-k", 3, "--json").json
     assert [row["similar"] for row in near] == ease.similar_items([104], k=3)["similar"].to_list()
     about = call("verify", shop / "ease.safetensors", "--json").json
-    assert (about["model"], about["hyperparameters"]["reg"], about["users"], about["items"]) == ("ease", 20.0, 40, 30)
+    assert (about["model"], about["users"], about["items"]) == ("ease", 40, 30)
+    assert about["hyperparameters"] == {"reg": 20.0, "dropout": 0.0, "user_power": 0.0, "item_power": 0.0}
     assert about["data"] == ease.fingerprint_
     listed = call("models", "--json").json
     assert {"popular", "ease", "mf"} <= {model["name"] for model in listed}

@@ -38,6 +38,8 @@ OTHER_WAYS: list[tuple[str, dict[str, object]]] = [
     ("als", {"solver": "cholesky"}),
     ("als", {"confidence": "log"}),
     ("slim", {"positive": False}),
+    ("bpr", {"loss": "warp"}),
+    ("ease", {"dropout": 0.5, "user_power": 0.5, "item_power": 0.2}),
 ]
 VARIANTS = [(name, {}) for name in registry.names()] + [way for way in OTHER_WAYS if way[0] in registry.names()]
 

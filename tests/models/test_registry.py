@@ -54,7 +54,8 @@ def test_a_name_that_is_none() -> None:
         hg.models.Populer  # noqa: B018
     with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
         hg.models.nothing  # noqa: B018
-    with pytest.raises(ParameterError, match=r"Ease has no hyperparameter 'factors'; it has: reg, dropout, "):
+    every = r"reg, dropout, user_power, item_power\."
+    with pytest.raises(ParameterError, match=rf"Ease has no hyperparameter 'factors'; it has: {every}"):
         hg.model("ease", factors=3)
 
 

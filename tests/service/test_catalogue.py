@@ -37,4 +37,4 @@ def test_models_describe_themselves() -> None:
         "exact",
     )
     assert ease["summary"].startswith("EASE: ")
-    assert [h["name"] for h in ease["hyperparameters"]][:2] == ["reg", "dropout"]
+    assert [h["name"] for h in ease["hyperparameters"]] == ["reg", "dropout", "user_power", "item_power"]
