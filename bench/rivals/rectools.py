@@ -1,7 +1,7 @@
 """RecTools (github.com/MobileTeleSystems/RecTools, Apache 2.0): linear models, and implicit's through it, for lists.
 
-Its other wrappers need LightFM or PyTorch, or fit what the adapter of implicit fits. PureSVD fails with SciPy 1.15 and
-later where it is given a seed.
+Its other wrappers need LightFM or PyTorch, or fit what the adapter of implicit fits. PureSVD fails with SciPy 1.17
+where it is given a seed, hence the pin.
 """
 
 from __future__ import annotations

@@ -46,7 +46,9 @@ def dense(model: Als, data: Dataset) -> tuple[np.ndarray, ...]:
     value = np.maximum(value, 0.0)
     heft = {"ones": known, "values": value, "log": np.log(1.0 + value)}[model.confidence]
     sure = 1.0 + model.alpha * heft * known
-    return known, sure, model.reg * sure.sum(axis=1) ** model.nu, model.reg * sure.sum(axis=0) ** model.nu
+    people, items = known.any(axis=1), known.any(axis=0)
+    c_user, c_item = sure[:, items].sum(axis=1), sure[people].sum(axis=0)
+    return known, sure, model.reg * c_user**model.nu, model.reg * c_item**model.nu
 
 
 def vectors(model: Als, data: Dataset) -> np.ndarray:
@@ -200,9 +202,21 @@ def test_lists_of_movielens_1m(real_data: Path) -> None:
     assert 0.333 < found.value("als", "ndcg@10") < 0.345
 
 
-@pytest.mark.parametrize("share", [0.02, 0.2])
-def test_an_update_comes_near_the_objective_of_a_fit(share: float) -> None:
-    """Of the last events of everyone: within 2 % of a fit on all, which three epochs from nothing do not reach."""
+def test_ids_without_positives_change_nothing(make: Make) -> None:
+    rng = np.random.default_rng(3)
+    rows = [(f"u{u}", f"i{i}", 5.0, 0) for u in range(30) for i in range(20) if rng.random() < 0.3]
+    padded = [*rows, *((f"x{n}", f"y{n}", 1.0, 0) for n in range(200))]
+    given = {"factors": 4, "epochs": 40, "nu": 1.0}
+    alone, among = (Als(**given).fit(make(part, positive=">=4")) for part in (rows, padded))
+    items = sorted({row[1] for row in rows})
+    tables = [model.recommend(history=items[:3], k=9, items=items) for model in (alone, among)]
+    assert tables[0]["item"].to_list() == tables[1]["item"].to_list()
+    np.testing.assert_allclose(tables[0]["score"], tables[1]["score"], atol=2e-3)  # both near the end, by other roads
+
+
+@pytest.mark.parametrize(("share", "above"), [(0.02, 1e-4), (0.2, 2.5e-3)])
+def test_an_update_comes_near_the_objective_of_a_fit(share: float, above: float) -> None:
+    """With the last events of all: within .01 % and .25 % of a fit, where three epochs from nothing are 3 % above."""
     data = hg.load("movielens-small", positive=">=4")
     order = np.argsort(data.times, kind="stable")
     cut = int(len(data) * (1 - share))
@@ -211,4 +225,5 @@ def test_an_update_comes_near_the_objective_of_a_fit(share: float) -> None:
     whole = Als(**given, epochs=15).fit(data).objective(data)
     updated = Als(**given, epochs=15).fit(first).update(later)
     again = Als(**given, epochs=3).fit(data).objective(data)
-    assert updated.objective(data) < 1.02 * whole < again
+    assert updated.objective(data) < (1.0 + above) * whole
+    assert 1.03 * whole < again

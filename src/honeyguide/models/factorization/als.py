@@ -89,7 +89,8 @@ class Als(Recommender):
         """Better items for the people (U, F), better people for the items (I, F), and so on."""
         self.shape_ = weights.shape
         by_user, by_item = _rows(weights), _rows(weights.T.tocsr())
-        user_reg, item_reg = self._penalties(by_user, weights.shape[1]), self._penalties(by_item, weights.shape[0])
+        self.present_ = _present(by_user), _present(by_item)  # people and items with positives
+        user_reg, item_reg = self._penalties(by_user, self.present_[1]), self._penalties(by_item, self.present_[0])
         people[np.diff(by_user[0]) == 0] = 0.0
         spectrum: FloatArray = np.zeros(people.shape[1], np.float32)
         blas = ThreadpoolController()  # with more threads it would wait for them in each small product
@@ -128,7 +129,7 @@ class Als(Recommender):
             run.map(solve_exactly, len(out), *given, out, block=_ROWS)
 
     def _penalties(self, rows: _Rows, count: int) -> FloatArray:
-        """(R,) what |x|^2 of each row is multiplied by, `count` being the number of columns."""
+        """(R,) what |x|^2 of each row is multiplied by, `count` being the number of columns that are present."""
         indptr, _, weights = rows
         sums = np.diff(np.concatenate([[0.0], np.cumsum(weights, dtype=np.float64)])[indptr])
         return (self.reg * (count + sums) ** self.nu).astype(np.float32)
@@ -168,7 +169,7 @@ class Als(Recommender):
             at = slice(first, first + _EVENTS)
             scores = np.einsum("nf,nf->n", people[users[at]], items[rows[1][at]]).astype(np.float64)
             total += float(np.sum((1.0 + rows[2][at]) * (1.0 - scores) ** 2 - scores**2))
-        for vectors, own, others in ((people, rows, len(items)), (items, columns, len(people))):
+        for vectors, own, others in ((people, rows, self.present_[1]), (items, columns, self.present_[0])):
             lengths = np.einsum("rf,rf->r", vectors, vectors)
             total += float(np.sum(self._penalties(own, others) * lengths.astype(np.float64)))
         return total
@@ -187,7 +188,7 @@ class Als(Recommender):
     def _solved(self, rows: _Rows, run: Run) -> FloatArray:
         out: FloatArray = np.zeros((len(rows[0]) - 1, self.item_vectors_.shape[1]), np.float32)  # (B, F)
         items, spectrum = read_only(self.item_vectors_), read_only(self.spectrum_)
-        penalties = self._penalties(rows, len(items))
+        penalties = self._penalties(rows, self.present_[1])
         run.map(descend, len(out), *rows, items, spectrum, penalties, _LAST, _TOLERANCE, 1.0, out, block=_ROWS)
         return out
 
@@ -212,6 +213,11 @@ class Als(Recommender):
 def _rows(matrix: sp.csr_matrix) -> _Rows:
     """(indptr, indices, data) of a CSR matrix in the types that kernels take."""
     return matrix.indptr.astype(np.int64), matrix.indices.astype(np.int32), matrix.data.astype(np.float32, copy=False)
+
+
+def _present(rows: _Rows) -> int:
+    """How many rows of a CSR matrix hold anything."""
+    return int(np.count_nonzero(np.diff(rows[0])))
 
 
 def _turned(one: FloatArray, other: FloatArray, run: Run) -> tuple[FloatArray, FloatArray, FloatArray]:
