@@ -13,7 +13,7 @@ from bench.trials import Limits
 from bench.tuned_table import duel, markdown
 
 import honeyguide as hg
-from bench import tuned_lists
+from bench import harness, tuned_lists
 from honeyguide.data.dataset import Dataset
 
 SIDES = {side.name: side for side in tuned_lists.sides()}
@@ -144,3 +144,10 @@ def test_the_table_has_a_row_a_side_and_a_sentence_a_duel() -> None:
     assert "| lenskit ease | 28 | .2500 |" in text
     assert "ndcg@10 +0.1000 [+0.0500, +0.1500], p 0.0001." in text
     assert "1,877 people asked; 2026-11-24, 30 trials a side, 2 threads" in text
+
+
+def test_the_page_shows_the_newest_results() -> None:
+    page = (harness.ROOT / "docs" / "choose-a-model.md").read_text(encoding="utf-8")
+    for name in tuned_lists.PLANS:
+        found = tuned_lists.newest(name, tuned_lists.RESULTS)
+        assert found is None or markdown(found) in page, f"python bench/tuned_lists.py --data {name} --table"
