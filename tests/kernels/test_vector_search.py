@@ -42,7 +42,11 @@ def test_lists_are_exact_though_the_product_errs(seed: int, k: int, width: int, 
     people, items = (np.round(d if coarse else 64 * d).astype(np.float32) for d in drawn)  # whole, so sums are exact
     errors = rng.choice([1e-3, 0.3, 4.0], n_people).astype(np.float32)
     truth = people @ items.T
-    erring = truth + 2 * errors[:, None] * rng.uniform(-1, 1, truth.shape).astype(np.float32)
+    errors = np.maximum(
+        errors, np.float32(4) * np.spacing(np.abs(truth).max())
+    )  # or rounding alone would take them further off
+    erring = truth + 1.75 * errors[:, None] * rng.uniform(-1, 1, truth.shape).astype(np.float32)
+    assert (np.abs(erring - truth) <= 2 * errors[:, None]).all()
     history = [rng.choice(n_items, min(n_items, 20)).astype(np.int32) for _ in range(n_people)]  # with repeats
     indptr = np.cumsum([0, *map(len, history)]).astype(np.int64)
     best, codes = np.empty((n_people, k), np.float32), np.empty((n_people, k), np.int32)
