@@ -51,15 +51,15 @@ def write_table(table: pl.DataFrame | pl.LazyFrame, path: str | Path) -> None:
     """Write a table to a Parquet, CSV or JSON-lines file, as its suffix says, whole or not at all."""
     check_out(path, TABLES)
     lazy = table.lazy()
-    with whole(path) as temporary:
+    with whole(path) as temporary, open(temporary, "wb") as file:  # by name, Polars may create it once all has failed
         try:
             match Path(path).suffix:
                 case ".parquet":
-                    lazy.sink_parquet(temporary)
+                    lazy.sink_parquet(file)
                 case ".csv":
-                    lazy.sink_csv(temporary)
+                    lazy.sink_csv(file)
                 case _:
-                    lazy.sink_ndjson(temporary)
+                    lazy.sink_ndjson(file)
         except pl.exceptions.ComputeError as error:  # a full disk under a Parquet file
             raise OSError(0, str(error)) from error
 
