@@ -65,8 +65,27 @@ def test_a_failure_while_streaming_is_the_models_own_and_leaves_nothing(
 
     monkeypatch.setattr(Ease, "score", fail_third)
     monkeypatch.setattr("honeyguide.models.lists.CELLS", 100)
-    for suffix in service.TABLES * 20:  # a sink's own threads may come late
+    for suffix in service.TABLES:
         calls = 0
         with pytest.raises(DataError, match="^the third block$"):
             service.write_lists(model, tmp_path / f"x{suffix}", k=2)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("suffix", "sink"), [(".parquet", "parquet"), (".csv", "csv"), (".jsonl", "ndjson")])
+def test_a_sink_that_opens_its_file_once_all_has_failed_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str, sink: str
+) -> None:
+    """As the threads of Polars do now and then: a name would be a new file by then, an open file is not."""
+    later: list[Any] = []
+
+    def fail(self: pl.LazyFrame, target: Any) -> None:
+        later.append(target)
+        raise DataError("the source")
+
+    monkeypatch.setattr(pl.LazyFrame, f"sink_{sink}", fail)
+    with pytest.raises(DataError, match="^the source$"):
+        service.write_table(pl.DataFrame({"a": [1]}), tmp_path / f"x{suffix}")
+    if isinstance(later[0], str | Path):
+        Path(later[0]).touch()
     assert list(tmp_path.iterdir()) == []
