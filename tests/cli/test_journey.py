@@ -36,6 +36,31 @@ def test_train_tells_what_it_took_for_what(call: Call, shop: Path, tmp_path: Pat
     assert hg.open(out).recommend(3).equals(hg.models.Ease(reg=7).fit(data).recommend(3))
 
 
+def test_update_is_a_fit_on_all_written_over_the_file(call: Call, shop: Path, tmp_path: Path) -> None:
+    file, later = tmp_path / "m.safetensors", tmp_path / "later.csv"
+    rows = (shop / "ratings.csv").read_text().splitlines()
+    fresh = ["1,900,5,1100000000", "ann,101,2,1100000000", "ann,900,5,1100000001"]
+    (tmp_path / "old.csv").write_text("\n".join([rows[0], *(f"u{row}" for row in rows[1:])]) + "\n")
+    later.write_text("\n".join([rows[0], *(f"u{row}" for row in fresh)]) + "\n")
+    (tmp_path / "all.csv").write_text((tmp_path / "old.csv").read_text() + later.read_text().partition("\n")[2])
+    train = ["train", "--model", "ease", "--set", "reg=7", "--positive", ">=3"]
+    assert call(*train, tmp_path / "old.csv", "--out", file).status == 0
+    assert call(*train, tmp_path / "all.csv", "--out", tmp_path / "all.safetensors").status == 0
+    done = call("update", file, later, "--out", file, "--json")
+    assert {k: v for k, v in done.json.items() if k != "update_seconds"} == {
+        "file": str(file), "events": 3, "users": 1, "items": 1
+    }  # fmt: skip
+    assert done.err.endswith("positive: >=3\n")
+    for user in ("u1", "uann"):
+        ours, whole = (hg.open(path).recommend(user, k=40) for path in (file, tmp_path / "all.safetensors"))
+        assert ours["item"].to_list() == whole["item"].to_list()
+        np.testing.assert_allclose(ours["score"], whole["score"], rtol=1e-4, atol=1e-6)
+    text = call("update", file, later, "--out", tmp_path / "n.safetensors", "--no-histories").out
+    assert text.startswith(f"{tmp_path / 'n.safetensors'}: 3 new events, 0 new users and 0 new items, learned in ")
+    with pytest.raises(hg.errors.UnsupportedError, match="saved without histories"):
+        hg.open(tmp_path / "n.safetensors").recommend("u1")
+
+
 def test_lists_of_the_known_and_of_the_new(call: Call, shop: Path, ease: Recommender) -> None:
     file = shop / "ease.safetensors"
     known = call("recommend", file, "--user", 3, "--user", 5, "-k", 4, "--json").json

@@ -63,6 +63,14 @@ MISTAKES = {
     "too little memory": (["train", "ratings.csv", *EASE, "--memory", "0.000001"], "these would fit: "),
     "memory that is no number": (["train", "ratings.csv", *EASE, "--memory", "nan"], "--memory must be a number of"),
     "negative memory": (["train", "ratings.csv", *EASE, "--memory=-1"], "--memory must be a number of gigabytes > 0"),
+    "an update of a model that cannot": (
+        ["update", "mf.safetensors", "ratings.csv", "--out", "x.safetensors"], "cannot be updated, fit it on all of the"),
+    "an update without histories": (
+        ["update", "bare.safetensors", "ratings.csv", "--out", "x.safetensors"], "this file was saved without"),
+    "an update by events of another kind": (
+        ["update", "ease.safetensors", "pairs.csv", "--out", "x.safetensors"], "the new events have none; name them with"),
+    "an update by no file": (["update", "ease.safetensors", "none.csv", "--out", "x.safetensors"], "there is no file none"),
+    "an update into another format": (["update", "ease.safetensors", "ratings.csv", "--out", "x.csv"], "got 'x.csv'"),
     "an unknown backend": (["train", "ratings.csv", *EASE, "--backend", "torch"], "jax, tensorflow, got 'torch'"),
     "no threads": (["train", "ratings.csv", *EASE, "--threads", "0"], "threads must be an integer >= 1, got 0"),
     "a negative seed": (["train", "ratings.csv", *EASE, "--seed=-1"], "seed must be an integer >= 0, got -1"),

@@ -14,7 +14,9 @@ from importlib import import_module
 from itertools import pairwise
 from typing import Any
 
-COMMANDS = ("demo", "check", "train", "compare", "tune", "recommend", "predict", "similar", "models", "verify")
+COMMANDS = (
+    "demo", "check", "train", "update", "compare", "tune", "recommend", "predict", "similar", "models", "verify",
+)  # fmt: skip
 
 
 def main(arguments: list[str] | None = None) -> None:

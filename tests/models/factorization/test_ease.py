@@ -95,6 +95,17 @@ def test_an_update_of_either_form_is_a_fit(make: Make, before: int, after: int) 
     np.testing.assert_allclose(model.score(model.histories_), whole.score(whole.histories_), rtol=1e-4, atol=2e-6)
 
 
+@pytest.mark.parametrize("changed", [{"reg": 9.0}, {"dropout": 0.5}, {"user_power": 0.5}, {"item_power": 0.4}], ids=str)
+def test_an_update_by_other_settings_is_a_fit_by_them(make: Make, changed: dict[str, float]) -> None:
+    rng = np.random.default_rng(6)
+    rows = [(u, i, 1.0, 0) for u in range(60) for i in range(40) if rng.random() < 0.2]
+    model = Ease(reg=3.0).fit(make(rows, explicit=False))
+    vars(model).update(changed)
+    model.update(make([(60, 1, 1.0, 0), (60, 2, 1.0, 0)], explicit=False))
+    whole = Ease(**{"reg": 3.0} | changed).fit(make([*rows, (60, 1, 1.0, 0), (60, 2, 1.0, 0)], explicit=False))
+    np.testing.assert_allclose(model.score(model.histories_), whole.score(whole.histories_), rtol=1e-4, atol=2e-6)
+
+
 def test_planted_pair_comes_first(make: Make) -> None:
     rows = [(u, i, 1.0, 0) for u in range(30) for i in range(10) if (u + i) % 2 == 0]
     rows.remove((0, 4, 1.0, 0))

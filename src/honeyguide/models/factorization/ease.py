@@ -76,16 +76,23 @@ class Ease(Recommender):
         X'WX and one put in, with dropout each item that counts more changes L, and a new item begins at P_jj = 1 / reg.
         """
         new = after.positives()  # (U, I)
-        if hasattr(self, "errors_") and np.count_nonzero(np.diff(new.indptr)) >= after.n_items:
+        if (
+            getattr(self, "made_with_", None) == self._settings()
+            and np.count_nonzero(np.diff(new.indptr)) >= after.n_items
+        ):
             change = self._change(_enlarged(before.positives(), new.shape), new)
             if change[0].shape[0] * _GAIN < after.n_items:
                 inverse = self._recovered(before, after.n_items)
                 _subtract(inverse, *change)
                 self._keep(inverse, new)
                 return
-        for name in self.shapes:
+        for name in (*self.shapes, "made_with_"):
             vars(self).pop(name, None)
         self._fit(after, run)
+
+    def _settings(self) -> tuple[float, ...]:
+        """What B was made with: P is found from it by the same, or not at all."""
+        return self.reg, self.dropout, self.user_power, self.item_power
 
     def _change(self, old: sp.csr_matrix, new: sp.csr_matrix) -> tuple[sp.csr_matrix, DoubleArray]:
         """V (R, I) and d (R,) such that V' diag(d) V is what is added to X'WX + L."""
@@ -130,6 +137,7 @@ class Ease(Recommender):
             weights[row, row + 1 :] = inverse[row + 1 :, row] * out[row + 1 :] * into
         np.fill_diagonal(weights, 0.0)
         self.weights_, self.errors_ = weights, (1.0 / diagonal).astype(np.float32)
+        self.made_with_ = self._settings()
 
     def score(self, profiles: Profiles, items: IntArray | None = None) -> FloatArray:
         history = profiles.positives()  # (B, I)
