@@ -60,3 +60,12 @@ def test_events_are_in_time_order_with_ties_as_in_the_file(make: Make) -> None:
 def test_whoever_has_no_event_is_not_known(make: Make) -> None:
     data = make([("u", "a", 1, 1), ("v", "b", 2, 2)]).take(np.array([1]))
     assert data.profiles().known.tolist() == [-1, 1]
+
+
+def test_latest_are_the_events_that_ratings_come_from(make: Make) -> None:
+    rows = [("v", "b", 1.0, 7), ("u", "a", 2.0, 9), ("u", "b", 3.0, 1), ("u", "a", 4.0, 9), ("u", "b", 5.0, 0)]
+    profiles = make(rows).profiles()
+    assert profiles.values[profiles.latest()].tolist() == profiles.matrix().data.tolist() == [4.0, 3.0, 1.0]
+    assert profiles.times is not None
+    assert profiles.times[profiles.latest()].tolist() == [9, 1, 7]
+    assert profiles.take([]).latest().tolist() == []

@@ -39,6 +39,7 @@ OTHER_WAYS: list[tuple[str, dict[str, object]]] = [
     ("als", {"confidence": "log"}),
     ("slim", {"positive": False}),
     ("bpr", {"loss": "warp"}),
+    ("bayesian_fm", {"sweeps": 30, "output": "probit", "implicit": False}),
     ("ease", {"dropout": 0.5, "user_power": 0.5, "item_power": 0.2}),
 ]
 VARIANTS = [(name, {}) for name in registry.names()] + [way for way in OTHER_WAYS if way[0] in registry.names()]

@@ -50,6 +50,14 @@ class Profiles:
         """(B, I) CSR float32 of values: of ratings a person's last for the item, of plays and purchases their sum."""
         return self._aggregate(self.values, last=self.schema.explicit)
 
+    def latest(self) -> LongArray:
+        """(M,) the last event of each person with each item, in the order of `matrix().data`."""
+        keys = self.rows.astype(np.int64) * len(self.schema.items) + self.items  # (E,)
+        order = np.argsort(keys, kind="stable")
+        keys = keys[order]
+        ends: LongArray = order[np.append(keys[1:] != keys[:-1], True)] if len(keys) else order
+        return ends
+
     def positives(self) -> sp.csr_matrix:
         """(B, I) CSR float32 of ones: of ratings where the last one, of other events where any one, is positive."""
         good = self.schema.positive.mask(self.values)
