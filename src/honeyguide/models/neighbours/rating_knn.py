@@ -1,0 +1,183 @@
+"""Ratings from neighbours: similar items that the person rated, or similar people who rated the item.
+
+(Herlocker et al. 1999, doi:10.1145/312624.312682; over baselines Koren 2010, doi:10.1145/1644873.1644874.)
+
+By item. Fit: O(sum of squared history lengths) time, O(I * kept) memory, never a matrix of all pairs. A pair: O(kept).
+By user. Fit: O(N). A person: O(history * people of an item) for the similarities to others, found when asked and
+exact; then a pair: O(people of the item).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import numpy as np
+import scipy.sparse as sp
+
+from honeyguide.arrays import FloatArray, IntArray, LongArray, read_only
+from honeyguide.data.dataset import Dataset, Shape
+from honeyguide.data.profiles import Pairs, Profiles
+from honeyguide.kernels import rated
+from honeyguide.models.base import Recommender, Task
+from honeyguide.models.neighbours._baseline import bases, biases, row_of_each
+from honeyguide.params import param
+from honeyguide.run import Run
+
+_BLOCK = 16  # people a call
+
+
+@dataclass(kw_only=True, eq=False)
+class RatingKnn(Recommender):
+    """Rate item i for person u by the mean of what neighbours say, each counting by its similarity.
+
+    By item, the neighbours are the items j that u rated, by user the people v who rated i: the `neighbours` most
+    similar ones, where the similarity is above 0. With z the ratings of the neighbour,
+
+        basic      mean of z
+        centred    mean_x + mean of (z - mean of the neighbour), x being i by item, u by user
+        z-scored   mean_x + sd_x * mean of (z - mean of the neighbour) / sd of the neighbour
+        baseline   b_ui + mean of (z - b of that rating), b_ui = mean + b_u + b_i being its baseline
+
+    Similarities look at what two items, or two people, have both been given or have both rated: `cosine` of the
+    ratings, 1 / (1 + mean squared difference) for `msd`, the `pearson` correlation, or the cosine of what ratings are
+    above their baselines, times (n - 1) / (n - 1 + shrink) for n in common (`pearson_baseline`).
+
+    b_ui itself counts as one more neighbour of similarity `prior`, so that few and unlike neighbours move it little;
+    with fewer than `min_neighbours` it is the rating. Of someone without a history b_u is 0, of an item never seen b_i.
+    No item is its own neighbour, nor is who has rated the very same items: for a known person that leaves out their
+    own row, so that known people and strangers are served alike.
+
+    `prior=0, reg_user=15, reg_item=10` are the formulas above alone, with the constants that Surprise has. By item,
+    cosine, msd and pearson put pairs with few people in common first: with them let `kept` be none.
+    """
+
+    task: ClassVar[Task] = "rating"
+    shapes: ClassVar[Mapping[str, str]] = {
+        "near_": "II", "raters_": "IU", "base_": "I", "offset_": "I", "spread_": "I", "shift_": "I",
+        "lift_": "U", "inverse_": "U", "counts_": "U",
+    }  # fmt: skip
+
+    by: Literal["item", "user"] = param("item", tune=["item", "user"], help="whose similarity counts")
+    kind: Literal["basic", "centred", "z-scored", "baseline"] = param(
+        "baseline", tune=["centred", "z-scored", "baseline"], help="what of a neighbour's rating is averaged"
+    )
+    measure: Literal["cosine", "msd", "pearson", "pearson_baseline"] = param(
+        "pearson_baseline", tune=["msd", "pearson", "pearson_baseline"], help="how alike two items or people are"
+    )
+    neighbours: int = param(40, low=1, tune=(10, 200, "log"), help="most similar items or people that are asked")
+    min_neighbours: int = param(1, low=1, tune=(1, 5), help="with fewer the rating is the baseline")
+    min_support: int = param(1, low=1, tune=(1, 10), help="least that two items or people have in common, to be alike")
+    shrink: float = param(100.0, low=0.0, tune=(1.0, 500.0, "log"), help="of pearson_baseline: distrusts rare pairs")
+    prior: float = param(0.2, low=0.0, tune=(0.02, 5.0, "log"), help="similarity that the baseline counts with")
+    kept: int | None = param(500, low=1, help="by item: most similar items kept of each, to choose from; none: all")
+    reg_user: float = param(5.0, low=0.0, tune=(1.0, 50.0, "log"), help="of the baseline: added to a person's count")
+    reg_item: float = param(3.0, low=0.0, tune=(1.0, 50.0, "log"), help="of the baseline: added to an item's count")
+
+    # ---- fitting ----------------------------------------------------------------------------------------------------
+
+    def _fit(self, data: Dataset, run: Run) -> None:
+        ratings = data.matrix()  # (U, I)
+        self.mean_, self.base_ = bases(ratings, self.reg_user, self.reg_item)
+        self.deviation_ = float(ratings.data.std(dtype=np.float64)) or 1.0
+        nothing = np.zeros(data.n_items, np.float32)
+        self.shift_ = self.base_ if self.measure == "pearson_baseline" else nothing
+        self.offset_, self.spread_ = self.base_ if self.kind == "baseline" else nothing, nothing + 1
+        if self.by == "item" and self.kind in ("centred", "z-scored"):
+            self.offset_, self.spread_ = self._spreads(ratings.T.tocsr())
+        bias, offset, spread = self._people(ratings)
+        shift = self._shift(bias)
+        compared = ratings.copy()
+        compared.data = ratings.data - shift[row_of_each(ratings)] - self.shift_[ratings.indices]
+        compared = compared.T.tocsr()  # (I, U)
+        if self.by == "item":
+            everything = np.arange(data.n_items, dtype=np.int32)
+            self.near_ = rated.nearest(compared, everything, self._rule, keep=self.kept, run=run)  # (I, I)
+        else:
+            self.raters_ = compared
+            self.lift_, self.inverse_ = shift - offset, 1 / spread  # (U,)
+            self.counts_ = np.diff(ratings.indptr).astype(np.int32)  # (U,)
+
+    def _people(self, ratings: sp.csr_matrix) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """b_u, and what is taken from a rating and what it is then divided by, (B,) each, of who has these ratings."""
+        bias = biases(ratings, self.base_, self.reg_user)
+        if self.by == "user" and self.kind in ("centred", "z-scored"):
+            return bias, *self._spreads(ratings)
+        return bias, bias if self.kind == "baseline" else np.zeros_like(bias), np.ones_like(bias)
+
+    def _spreads(self, ratings: sp.csr_matrix) -> tuple[FloatArray, FloatArray]:
+        """The mean and the standard deviation of each row (B,); where it is 0 that of all ratings, if centred, 1."""
+        rows, count = row_of_each(ratings), ratings.shape[0]
+        lengths = np.maximum(np.diff(ratings.indptr), 1)
+        means = np.bincount(rows, ratings.data, count) / lengths
+        if self.kind == "centred":
+            return means.astype(np.float32), np.ones(count, np.float32)
+        squares = np.bincount(rows, (ratings.data - means[rows]) ** 2, count) / lengths
+        return means.astype(np.float32), np.sqrt(np.where(squares > 0, squares, self.deviation_**2)).astype(np.float32)
+
+    def _shift(self, bias: FloatArray) -> FloatArray:
+        """(B,) what is taken from a person's ratings, beside that of the item, before they are compared."""
+        return bias if self.measure == "pearson_baseline" else np.zeros_like(bias)
+
+    @property
+    def _rule(self) -> rated.Rule:
+        return rated.MEASURES.index(self.measure), self.min_support, float(self.shrink)
+
+    # ---- asking -----------------------------------------------------------------------------------------------------
+
+    def rate(self, profiles: Profiles, pairs: Pairs) -> FloatArray:
+        order = np.argsort(pairs.rows, kind="stable")
+        indptr = np.searchsorted(pairs.rows[order], np.arange(len(profiles) + 1))
+        ratings = np.empty(len(pairs), np.float32)
+        ratings[order] = self._rated(profiles, indptr.astype(np.int64), pairs.items[order])
+        return ratings
+
+    def score(self, profiles: Profiles, items: IntArray | None = None) -> FloatArray:
+        wanted = np.arange(len(self.base_), dtype=np.int32) if items is None else items.astype(np.int32)
+        indptr = np.arange(len(profiles) + 1, dtype=np.int64) * len(wanted)
+        return self._rated(profiles, indptr, np.tile(wanted, len(profiles))).reshape(len(profiles), len(wanted))
+
+    def _rated(self, profiles: Profiles, indptr: LongArray, items: IntArray) -> FloatArray:
+        """(N,) the rating of each item by the profile whose part of `indptr` (B + 1,) it lies in; -1 is never seen."""
+        history = profiles.matrix()  # (B, I)
+        bias, offset, spread = self._people(history)
+        rows, known = np.repeat(np.arange(len(profiles)), np.diff(indptr)), items >= 0
+        means, weights = self._means(history, bias, offset, indptr, items)
+        base = np.where(known, self.base_[items], np.float32(self.mean_)) + bias[rows]
+        said = offset[rows] + self.offset_[items] + spread[rows] * self.spread_[items] * means
+        trust = weights / np.where(weights > 0, weights + np.float32(self.prior), np.float32(1))
+        return (base + trust * (said - base)).astype(np.float32, copy=False)
+
+    def _means(
+        self, history: sp.csr_matrix, bias: FloatArray, offset: FloatArray, indptr: LongArray, items: IntArray
+    ) -> tuple[FloatArray, FloatArray]:
+        """What the neighbours say on the mean (N,) and the sum of their similarities (N,); 0 where they are too few."""
+        out, taken = (np.empty(len(items), np.float32), np.empty(len(items), np.float32)), history.copy()
+        people, rows, columns = history.shape[0], row_of_each(history), history.indices
+        asked = read_only(indptr), read_only(items)
+        limits = self.neighbours, self.min_neighbours, *out
+        if self.by == "item":
+            taken.data = (history.data - offset[rows] - self.offset_[columns]) / self.spread_[columns]
+            near = rated.parts(self.near_)
+            Run().map(rated.average_near, people, *rated.parts(taken), *asked, *near, *limits, block=_BLOCK)
+            return out
+        taken.data = history.data - self._shift(bias)[rows] - self.shift_[columns]
+        lifts = [read_only(array) for array in (self.lift_, self.shift_ - self.offset_, self.inverse_)]
+        raters = *rated.parts(self.raters_), read_only(self.counts_), self._rule, *lifts
+        Run().map(rated.average_raters, people, *rated.parts(taken), *asked, *raters, *limits, block=_BLOCK)
+        return out
+
+    def similarity(self, items: IntArray) -> FloatArray:
+        """The similarity (C, I) of each given item to others, by the people of both; by item of those kept."""
+        if self.by == "item":
+            near = self.near_[items]
+        else:
+            near = rated.nearest(self.raters_, items, self._rule, keep=None, run=Run(threads=1))
+        return np.asarray(near.toarray(), dtype=np.float32)
+
+    def memory(self, shape: Shape) -> int:
+        if self.by == "user":
+            return 72 * shape.events + 64 * (shape.users + shape.items)
+        kept = shape.items * min(self.kept or shape.items, shape.items)
+        return 28 * kept + 72 * shape.events + 64 * (shape.users + shape.items)
