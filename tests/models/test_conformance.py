@@ -28,6 +28,7 @@ from honeyguide.models.people import strangers
 
 OTHER_WAYS: list[tuple[str, dict[str, object]]] = [
     ("popular", {"window": 0.05}),
+    ("random", {"draws": "ratings"}),
     ("neumf", {"objective": "squared_error"}),
     ("mf", {"solver": "sgd"}),
     ("mf", {"biases": False}),
@@ -246,11 +247,12 @@ def test_ratings(model: Recommender, ratings: Dataset) -> None:
     assert table.columns == ["user", "item", "rating", "prediction"]
     assert table["user"].equals(ratings.table()["user"])
     assert table["prediction"].is_between(*ratings.schema.scale).all()
-    assert np.sqrt(((table["rating"] - table["prediction"]) ** 2).mean()) < ratings.values.std()
+    drawn = isinstance(model, hg.models.Random)  # at random, so that neither error nor mean say anything
+    assert drawn or np.sqrt(((table["rating"] - table["prediction"]) ** 2).mean()) < ratings.values.std()
     odd = model.predict([(user, item), (user, "no such item"), ("nobody", item), ("nobody", "no such item")])
     assert odd["prediction"].is_finite().all()
     mean = float(ratings.values.mean())
-    assert odd["prediction"][3] == pytest.approx(mean, abs=0.75)
+    assert drawn or odd["prediction"][3] == pytest.approx(mean, abs=0.75)
     again = model.predict([item, "no such item"], history=[(item, 5.0)])
     assert again.shape == (2, 3)
     profiles = strangers(ratings.schema, [[]])
