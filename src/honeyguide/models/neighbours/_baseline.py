@@ -11,6 +11,8 @@ import scipy.sparse as sp
 
 from honeyguide.arrays import DoubleArray, FloatArray, IntArray
 
+REG_USER, REG_ITEM = 5.0, 3.0  # where a model has no hyperparameters for them
+
 _TURNS = 10
 
 
