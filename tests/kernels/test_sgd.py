@@ -31,20 +31,22 @@ def blocks(seed: int = 0) -> dict[str, np.ndarray]:
     }
 
 
-def epoch(given: dict[str, np.ndarray], *, biases: bool, threads: int) -> tuple[np.ndarray, np.ndarray]:
+def epoch(given: dict[str, np.ndarray], *, biases: bool, threads: int) -> tuple[np.ndarray, np.ndarray, float]:
+    """The vectors after an epoch, and the sum of squared errors on the way."""
     left, right = given["left"].copy(), given["right"].copy()
     entries = given["offsets"], given["rows"], given["columns"], given["targets"]
     rest = biases, given["row_reg"], given["column_reg"], 0.05, left, right
+    squares = 0.0
     for stratum in range(PARTS):
-        Run(threads=threads).map(step_blocks, PARTS, PARTS, stratum, *entries, *rest, block=1)
-    return left, right
+        squares += sum(Run(threads=threads).map(step_blocks, PARTS, PARTS, stratum, *entries, *rest, block=1))
+    return left, right, squares
 
 
 @pytest.mark.parametrize("biases", [True, False])
 def test_an_epoch_is_that_of_a_plain_loop(biases: bool) -> None:
     given = blocks()
     left, right = given["left"].astype(np.float64), given["right"].astype(np.float64)
-    visited = 0
+    visited, squares = 0, 0.0
     for stratum in range(PARTS):
         for part in range(PARTS):
             block = part * PARTS + (part + stratum) % PARTS
@@ -56,15 +58,17 @@ def test_an_epoch_is_that_of_a_plain_loop(biases: bool) -> None:
                     slope_u, slope_v = np.append(1.0, v[1:]), np.append(1.0, u[1:])
                 else:
                     error, slope_u, slope_v = given["targets"][at] - u @ v, v, u
+                squares += error**2
                 left[row] = u + 0.05 * (error * slope_u - given["row_reg"][row] * u)
                 right[column] = v + 0.05 * (error * slope_v - given["column_reg"][column] * v)
     assert visited == len(given["rows"])
     found = epoch(given, biases=biases, threads=1)
     np.testing.assert_allclose(found[0], left, atol=1e-5)
     np.testing.assert_allclose(found[1], right, atol=1e-5)
+    assert found[2] == pytest.approx(squares, rel=1e-5)
 
 
 def test_threads_do_not_change_a_bit() -> None:
     given = blocks(1)
     one, two = epoch(given, biases=True, threads=1), epoch(given, biases=True, threads=2)
-    assert all((a == b).all() for a, b in zip(one, two, strict=True))
+    assert all(np.array_equal(a, b) for a, b in zip(one, two, strict=True))

@@ -19,8 +19,10 @@ def step_blocks(
     start: int, stop: int, parts: int, stratum: int, offsets: LongArray, rows: IntArray, columns: IntArray,
     targets: FloatArray, biases: bool, row_reg: FloatArray, column_reg: FloatArray, learning_rate: float,
     left: FloatArray, right: FloatArray,
-) -> None:  # fmt: skip
+) -> float:  # fmt: skip
     """Pass once over the blocks (p, (p + stratum) mod parts), p in start … stop; updates left (U, K), right (I, K).
+
+    Returns the sum of squares of target - left_u.right_i, each before its step.
 
     Entries (N,) lie block after block: block (p, q) is offsets[p * parts + q] … offsets[p * parts + q + 1]. Each one
     moves its two vectors by learning_rate against half the gradient of
@@ -30,6 +32,7 @@ def step_blocks(
     With `biases` the first columns are biases, added instead of multiplied.
     """
     width, first, rate = left.shape[1], int(biases), np.float32(learning_rate)
+    squares = 0.0
     for part in range(start, stop):
         block = part * parts + (part + stratum) % parts
         for at in range(offsets[block], offsets[block + 1]):
@@ -41,7 +44,9 @@ def step_blocks(
                 product += u[k] * v[k]
             if biases:
                 product += u[0] + v[0]
-            step = rate * (targets[at] - product)
+            error = targets[at] - product
+            squares += error * error
+            step = rate * error
             if biases:
                 u[0] = keep_u * u[0] + step
                 v[0] = keep_v * v[0] + step
@@ -49,3 +54,4 @@ def step_blocks(
                 old = u[k]
                 u[k] = keep_u * old + step * v[k]
                 v[k] = keep_v * v[k] + step * old
+    return squares

@@ -1,0 +1,169 @@
+"""Biases and vectors by stochastic gradient descent: the "SVD" of the Netflix prize (Funk 2006; Koren et al. 2009,
+doi:10.1109/MC.2009.263, eq. 5), and without biases PMF (Salakhutdinov and Mnih 2007).
+
+Over the known ratings r_ui, with `mean` their mean, each rating moves its two biases and two vectors by `learning_rate`
+against half the gradient of its term of
+
+    sum [ (r_ui - mean - b_u - b_i - p_u.q_i)^2 + reg (b_u^2 + b_i^2 + |p_u|^2 + |q_i|^2) ]
+
+for a fixed number of epochs, which is half of the regularisation: vectors begin as noise of standard deviation
+`init_std` and are stopped before they fit the ratings. `mf` minimises the same sum to its end.
+
+People and items are dealt into parts, and threads work on blocks that share neither (kernels/sgd.py; Gemulla et al.
+2011). Within a block ratings lie by person, so that a person's vector stays in the fastest cache; the order of blocks
+is drawn anew for each epoch. Time: O(N F) an epoch. Memory: 40 bytes a rating and 8 F (U + I).
+
+Someone new gets the most likely vector given their history, with the people trained on as the prior (_prior.py),
+O(n F^2 + F^3). Score: O(F) an item.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import scipy.sparse as sp
+
+from honeyguide.arrays import BoolArray, FloatArray, IntArray, LongArray
+from honeyguide.data.dataset import Dataset, Shape
+from honeyguide.data.profiles import Pairs, Profiles
+from honeyguide.errors import DivergedError
+from honeyguide.kernels.sgd import step_blocks
+from honeyguide.kernels.spectrum import cosines
+from honeyguide.models.base import FoldIn, Recommender, Task
+from honeyguide.models.factorization import _prior
+from honeyguide.params import param
+from honeyguide.run import Run
+
+_PARTS = 8  # people and items are dealt into this many parts, whatever the number of threads
+
+_Blocks = tuple[LongArray, IntArray, IntArray, FloatArray]  # offsets (parts^2 + 1,), users, items, targets (N,)
+
+
+@dataclass(kw_only=True, eq=False)
+class Svd(Recommender):
+    """Rate by mean + b_u + b_i + p_u.q_i; with `biases=False` by p_u.q_i alone.
+
+    The trained vector of a known person serves the history it was trained on, any other history is folded in. An item
+    without ratings is rated mean + b_u; without biases it gets the mean.
+    """
+
+    task: ClassVar[Task] = "rating"
+    fold_in: ClassVar[FoldIn] = "approximate"
+    shapes: ClassVar[Mapping[str, str]] = {
+        "user_vectors_": "UK", "item_vectors_": "IK", "seen_": "I", "prior_mean_": "K", "prior_root_": "KK",
+    }  # fmt: skip
+
+    factors: int = param(100, low=1, tune=(8, 200, "log"), help="length of the vectors")
+    epochs: int = param(20, low=1, tune=(5, 100, "log"), help="passes over the ratings")
+    learning_rate: float = param(0.005, low=1e-7, tune=(1e-3, 0.03, "log"), help="length of a step")
+    reg: float = param(0.02, low=0.0, tune=(5e-3, 0.3, "log"), help="L2 weight on vectors and biases, for each rating")
+    biases: bool = param(True, help="global mean and a bias for each person and item; without them plain p.q")
+    init_std: float = param(0.1, low=1e-6, help="standard deviation of the first vectors")
+
+    # ---- fitting ----------------------------------------------------------------------------------------------------
+
+    def _fit_epochs(self, data: Dataset, run: Run) -> Iterator[None]:
+        ratings = data.matrix()  # (U, I)
+        told = np.diff(ratings.indptr) > 0  # (U,)
+        self._begin(ratings, told, run)
+        regs = [np.full(n, self.reg, np.float32) for n in ratings.shape]
+        entries = _blocks(ratings, self.mean_ if self.biases else 0.0, run)
+        rest = self.biases, *regs, self.learning_rate, self.user_vectors_, self.item_vectors_
+        for epoch in range(self.epochs):
+            squares = 0.0
+            for stratum in run.rng(2, epoch).permutation(_PARTS):
+                squares += sum(run.map(step_blocks, _PARTS, _PARTS, int(stratum), *entries, *rest, block=1))
+            self._check_finite()
+            given = int(told.sum()), self.init_std**2, squares / ratings.nnz
+            self.prior_mean_, self.prior_root_ = _prior.fitted(self.user_vectors_, *given)
+            yield
+
+    def _begin(self, ratings: sp.csr_matrix, told: BoolArray, run: Run) -> None:
+        """The mean, and the first vectors: noise, or zero of whom and what there is no rating."""
+        width, rng = self.factors + self.biases, run.rng(0)
+        self.mean_ = float(ratings.data.mean(dtype=np.float64))
+        self.seen_ = np.bincount(ratings.indices, minlength=ratings.shape[1]) > 0  # (I,)
+        first = [rng.standard_normal((n, width), np.float32) * np.float32(self.init_std) for n in ratings.shape]
+        self.user_vectors_, self.item_vectors_ = first  # (U, K), (I, K)
+        self.user_vectors_[~told] = 0.0
+        self.item_vectors_[~self.seen_] = 0.0
+        if self.biases:
+            self.user_vectors_[:, 0] = self.item_vectors_[:, 0] = 0.0
+
+    def _check_finite(self) -> None:
+        """Raise DivergedError where a learning rate too high has taken the vectors to infinity."""
+        if not (np.isfinite(self.user_vectors_).all() and np.isfinite(self.item_vectors_).all()):
+            raise DivergedError(
+                f"training diverged: the vectors are not finite, learning_rate being {self.learning_rate:g}; "
+                "lower learning_rate, or raise reg"
+            )
+
+    # ---- asking -----------------------------------------------------------------------------------------------------
+
+    def user_vectors(self, profiles: Profiles, *, run: Run | None = None) -> FloatArray:
+        """(B, F + 2) p_u, 1 and mean + b_u of each profile, or p_u, 1, 0 without biases."""
+        self._need_fit()
+        people: FloatArray = np.empty((len(profiles), self.item_vectors_.shape[1]), np.float32)
+        known = profiles.known >= 0
+        people[known] = self.user_vectors_[profiles.known[known]]
+        if not known.all():
+            new = np.flatnonzero(~known)
+            people[new] = self._folded(profiles.take(new).matrix(), run or Run(threads=1))
+        own = self.mean_ + people[:, 0] if self.biases else np.zeros(len(people))
+        return np.column_stack([people[:, int(self.biases) :], np.ones(len(people)), own]).astype(np.float32)
+
+    def _folded(self, ratings: sp.csr_matrix, run: Run) -> FloatArray:
+        """(B, K) the most likely vectors of people with these ratings (B, I)."""
+        ratings, columns = _prior.compact(ratings)
+        features = self.item_vectors_[columns]  # (J, K)
+        if self.biases:
+            ratings.data = ratings.data - np.float32(self.mean_) - features[ratings.indices, 0]
+            features[:, 0] = 1.0
+        return _prior.folded(ratings, features, (self.prior_mean_, self.prior_root_), run)
+
+    def item_vectors(self) -> FloatArray:
+        """(I, F + 2) q_i, b_i and 1 of each item; without biases q_i, 0 and 1, or 0, mean and 1 where never rated."""
+        self._need_fit()
+        return self._items(None)
+
+    def _items(self, codes: IntArray | None) -> FloatArray:
+        """The same of some codes (C,), -1 being an item never seen."""
+        vectors = self.item_vectors_ if codes is None else self.item_vectors_[codes]
+        seen = self.seen_ if codes is None else self.seen_[codes] & (codes >= 0)
+        own = vectors[:, 0] if self.biases else np.where(seen, 0.0, self.mean_)
+        made = np.column_stack([vectors[:, int(self.biases) :], own, np.ones(len(own))]).astype(np.float32)
+        if codes is not None:
+            made[codes < 0, : self.factors + self.biases] = 0.0
+        return made
+
+    def score(self, profiles: Profiles, items: IntArray | None = None) -> FloatArray:
+        return self.user_vectors(profiles) @ self._items(items).T  # (B, C)
+
+    def rate(self, profiles: Profiles, pairs: Pairs) -> FloatArray:
+        people = self.user_vectors(profiles)
+        ratings: FloatArray = np.einsum("nk,nk->n", people[pairs.rows], self._items(pairs.items))
+        return ratings
+
+    def similarity(self, items: IntArray) -> FloatArray:
+        """Cosine (C, I) of the items' vectors, biases left out; -inf for items without ratings."""
+        near = cosines(self.item_vectors_[:, int(self.biases) :], items)
+        near[:, ~self.seen_] = -np.inf
+        return near
+
+    def memory(self, shape: Shape) -> int:
+        return 40 * shape.events + 8 * (self.factors + 1) * (shape.users + shape.items) + 24 * (self.factors + 1) ** 2
+
+
+def _blocks(ratings: sp.csr_matrix, offset: float, run: Run) -> _Blocks:
+    """Ratings less `offset`, block after block: of people in part p and items in part q from offsets[p * parts + q]."""
+    rng = run.rng(1)
+    parts = [rng.permutation(np.arange(n) % _PARTS).astype(np.int16) for n in ratings.shape]
+    users = np.repeat(np.arange(ratings.shape[0], dtype=np.int32), np.diff(ratings.indptr))
+    blocks = parts[0][users] * np.int16(_PARTS) + parts[1][ratings.indices]  # (N,)
+    order = np.argsort(blocks, kind="stable")
+    offsets = np.concatenate([[0], np.cumsum(np.bincount(blocks, minlength=_PARTS**2))]).astype(np.int64)
+    targets = (ratings.data - np.float32(offset)).astype(np.float32)
+    return offsets, users[order], ratings.indices.astype(np.int32)[order], targets[order]
