@@ -154,4 +154,16 @@ COMPARISONS = {
         note="The rival's settings are the best of five tried on a validation part of the training data, stopped "
         "where its lists were best; ours are the defaults, and 12 epochs in place of 60 for a time at equal quality.",
     ),
+    "bayesian-fm-vs-myfm": Comparison(
+        about="a Bayesian factorisation machine of ids and both histories against myFM's: equal rank, equal draws",
+        task="ratings",
+        data="movielens-1m",
+        test=0.1,
+        sides=(
+            Side("bayesian-fm", _OURS, {"model": "bayesian_fm", "factors": 10, "sweeps": 50, "burn_in": 5}),
+            Side("myfm", "bench.rivals.myfm", {"rank": 10, "n_iter": 100}, refit=False),
+        ),
+        rounds=1,
+        note="Two chains of 50 draws, of which 32 are kept, against one of 100, of which 95 are. myFM has one thread.",
+    ),
 }
