@@ -1,5 +1,6 @@
-"""Biases and vectors by stochastic gradient descent: the "SVD" of the Netflix prize (Funk 2006; Koren et al. 2009,
-doi:10.1109/MC.2009.263, eq. 5), and without biases PMF (Salakhutdinov and Mnih 2007).
+"""Biases and vectors by stochastic gradient descent: the "SVD" of the Netflix prize; without biases, PMF.
+
+(Funk 2006; Koren et al. 2009, doi:10.1109/MC.2009.263, eq. 5; Salakhutdinov and Mnih 2007.)
 
 Over the known ratings r_ui, with `mean` their mean, each rating moves its two biases and two vectors by `learning_rate`
 against half the gradient of its term of
