@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from honeyguide.data.dataset import Dataset
 from honeyguide.data.profiles import Pairs
 from honeyguide.data.sources.movielens_100k import fold
+from honeyguide.errors import DivergedError
 from honeyguide.metrics.rating import rmse
 from honeyguide.models.baseline import bias as bias_module
 from honeyguide.models.baseline.bias import Bias
@@ -42,6 +43,31 @@ def test_scores_and_ratings_are_those_of_the_dense_solve(ratings: Dataset, reg_u
     np.testing.assert_allclose(model.score(ratings.profiles()), expected, atol=1e-5)
     rated = model.rate(ratings.profiles(), Pairs(ratings.users, ratings.items))
     np.testing.assert_allclose(rated, expected[ratings.users, ratings.items], atol=1e-5)
+
+
+def test_gradient_descent_is_that_of_a_plain_loop(make: Make) -> None:
+    rng = np.random.default_rng(2)
+    rows = [(int(rng.integers(0, 9)), int(rng.integers(0, 7)), float(rng.integers(1, 11)) / 2, t) for t in range(60)]
+    data = make([rows[at] for at in rng.permutation(60)])
+    model = Bias(solver="sgd", epochs=7, learning_rate=0.03, reg=0.1).fit(data)
+    pairs = list(zip(data.users.tolist(), data.items.tolist(), strict=True))
+    last = {pairs[at]: at for at in np.argsort(data.times, kind="stable")}
+    events = [at for _, at in sorted(last.items())]
+    mean = np.mean([data.values[at] for at in events])
+    b_user, b_item = np.zeros(data.n_users), np.zeros(data.n_items)
+    for _ in range(7):
+        for at in events:
+            u, i = data.users[at], data.items[at]
+            left = data.values[at] - mean - b_user[u] - b_item[i]
+            b_user[u] += 0.03 * (left - 0.1 * b_user[u])
+            b_item[i] += 0.03 * (left - 0.1 * b_item[i])
+    np.testing.assert_allclose(model.score(data.profiles()), mean + b_user[:, None] + b_item, rtol=1e-4)
+    folded = model.score(data.profiles().strangers())[3] - mean - b_item
+    mine = [at for at in events if data.users[at] == 3]
+    shrunk = sum(data.values[at] - mean - b_item[data.items[at]] for at in mine) / (len(mine) + 5.0)
+    np.testing.assert_allclose(folded, shrunk, rtol=1e-3)
+    with pytest.raises(DivergedError, match="training diverged, learning_rate being 9; lower it"):
+        Bias(solver="sgd", learning_rate=9.0).fit(data)
 
 
 def test_a_strangers_bias_is_the_best_one_given_the_items(ratings: Dataset) -> None:

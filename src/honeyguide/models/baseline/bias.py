@@ -2,14 +2,14 @@
 
 Solved exactly: eliminating the person biases leaves a symmetric positive definite system over items, solved by
 conjugate gradients to a relative residual of 1e-12, O(N) a step and some tens of steps. Memory O(N + U + I).
-Score: O(history + C) a person.
+Score: O(history + C) a person. Or by stochastic gradient descent, stopped after some epochs, O(N) each.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import numpy as np
 import scipy.sparse as sp
@@ -17,7 +17,9 @@ import scipy.sparse as sp
 from honeyguide.arrays import DoubleArray, FloatArray, IntArray
 from honeyguide.data.dataset import Dataset, Shape
 from honeyguide.data.profiles import Pairs, Profiles
-from honeyguide.models.base import Recommender, Task
+from honeyguide.errors import DivergedError
+from honeyguide.kernels.sgd import step_blocks
+from honeyguide.models.base import FoldIn, Recommender, Task
 from honeyguide.params import param
 from honeyguide.run import Run
 
@@ -32,22 +34,58 @@ class Bias(Recommender):
 
     The best b_u given the items is sum (r_ui - mean - b_i) / (n_u + reg_user) over the person's n_u ratings: it is
     computed from the history, so that known people and strangers are served alike. An item never seen has b_i = 0.
+
+    With `solver="sgd"` the sum is that of (r_ui - mean - b_u - b_i)^2 + reg (b_u^2 + b_i^2), and each rating in turn, a
+    person after the other, moves its two biases by `learning_rate` against half the gradient of its term. Known people
+    then have the bias they were trained to, strangers the one above.
     """
 
     task: ClassVar[Task] = "rating"
-    shapes: ClassVar[Mapping[str, str]] = {"item_biases_": "I"}
+    shapes: ClassVar[Mapping[str, str]] = {"item_biases_": "I", "user_biases_": "U"}
 
     reg_user: float = param(5.0, low=1e-3, tune=(0.1, 50.0, "log"), help="L2 weight on each person's bias")
     reg_item: float = param(3.0, low=1e-3, tune=(0.1, 50.0, "log"), help="L2 weight on each item's bias")
+    solver: Literal["exact", "sgd"] = param("exact", help="the least of the sum, or gradient descent")
+    epochs: int = param(20, low=1, help="sgd: passes over the ratings")
+    learning_rate: float = param(0.005, low=1e-7, help="sgd: length of a step")
+    reg: float = param(0.02, low=0.0, help="sgd: L2 weight on both biases, for each rating")
+
+    @property
+    def fold_in(self) -> FoldIn:  # type: ignore[override]
+        """Exact, but for known people after sgd."""
+        return "exact" if self.solver == "exact" else "approximate"
 
     def _fit(self, data: Dataset, run: Run) -> None:
+        if self.solver == "sgd":
+            self._descend(data)
+            return
         self.mean_, self.item_biases_ = self._solved(data, np.zeros(data.n_items))
 
     def _update(self, before: Dataset, after: Dataset, run: Run) -> None:
-        """As exact as a fit, and sooner there: the search begins at the old biases."""
+        """As exact as a fit, and sooner there: the search begins at the old biases. With sgd a fit, new people last."""
+        if self.solver == "sgd" or hasattr(self, "user_biases_"):
+            vars(self).pop("user_biases_", None)
+            self._fit(after, run)
+            return
         start = np.zeros(after.n_items)
         start[: before.n_items] = self.item_biases_
         self.mean_, self.item_biases_ = self._solved(after, start)
+
+    def _descend(self, data: Dataset) -> None:
+        """Set the biases that a number of passes end at."""
+        ratings = data.matrix()  # (U, I)
+        self.mean_ = float(ratings.data.mean(dtype=np.float64))
+        rows = np.repeat(np.arange(data.n_users, dtype=np.int32), np.diff(ratings.indptr))
+        targets, all_of_them = (ratings.data - self.mean_).astype(np.float32), np.array([0, len(rows)])
+        left, right = np.zeros((data.n_users, 1), np.float32), np.zeros((data.n_items, 1), np.float32)
+        weights = np.full(len(left), self.reg, np.float32), np.full(len(right), self.reg, np.float32)
+        for _ in range(self.epochs):
+            step_blocks(
+                0, 1, 1, 0, all_of_them, rows, ratings.indices, targets, True, *weights, self.learning_rate, left, right
+            )
+        self.user_biases_, self.item_biases_ = left[:, 0].copy(), right[:, 0].copy()
+        if not (np.isfinite(left).all() and np.isfinite(right).all()):
+            raise DivergedError(f"training diverged, learning_rate being {self.learning_rate:g}; lower it")
 
     def _solved(self, data: Dataset, start: DoubleArray) -> tuple[float, FloatArray]:
         """The mean, and the items' biases (I,) that the search from `start` ends at."""
@@ -68,6 +106,9 @@ class Bias(Recommender):
         rows = np.repeat(np.arange(len(profiles)), np.diff(ratings.indptr))
         sums = np.bincount(rows, weights=left, minlength=len(profiles))
         biases: FloatArray = (sums / (np.diff(ratings.indptr) + self.reg_user)).astype(np.float32)
+        if hasattr(self, "user_biases_"):
+            known = profiles.known >= 0
+            biases[known] = self.user_biases_[profiles.known[known]]
         return biases
 
     def score(self, profiles: Profiles, items: IntArray | None = None) -> FloatArray:
