@@ -149,6 +149,8 @@ def test_what_was_never_seen_is_rated_without_its_part(make: Make) -> None:
     expected = [mean + own, mean + own, mean + usual, mean + usual]
     np.testing.assert_allclose(model.predict(asked)["prediction"], expected, atol=1e-5)
     assert abs(own) > 1e-3
+    np.testing.assert_allclose(model.prior_mean_, model.user_vectors_[:2].mean(axis=0), atol=1e-6)  # w is nobody
+    assert (model.user_vectors_[2] == 0).all()
     plain = Svd(factors=2, biases=False, epochs=30).fit(part)
     np.testing.assert_allclose(plain.predict(asked)["prediction"], mean, atol=1e-6)
     np.testing.assert_allclose(plain.score(part.profiles())[:, 0], mean, atol=1e-6)

@@ -152,6 +152,8 @@ def test_what_was_never_seen_is_rated_without_its_part(make: Make) -> None:
     np.testing.assert_allclose(model.predict(asked)["prediction"], expected, atol=1e-5)
     assert (model.implicit_[0] == 0).all()
     assert abs(own) > 1e-3
+    np.testing.assert_allclose(model.prior_mean_, model.user_vectors_[:2].mean(axis=0), atol=1e-6)  # w is nobody
+    assert (model.user_vectors_[2] == 0).all()
 
 
 def test_ratings_are_scores_are_products_of_vectors(ratings: Dataset) -> None:
