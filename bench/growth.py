@@ -1,12 +1,15 @@
-"""How seconds and memory of list models grow: with 1, 3 and 10 million synthetic events, and from one thread to two.
+"""How seconds and memory of models grow: with 1, 3 and 10 million synthetic events, and from one thread to two.
 
-    python bench/growth.py
+    python bench/growth.py              # models of lists
+    python bench/growth.py --ratings    # models of ratings
     python bench/growth.py --models als,item_knn --millions 1 3 --rounds 1
 
 The events are those of als_to_loss.py: 72 a person, 27,000 items of power-law popularity, people with tastes. Each fit
 runs in a process of its own after a fit on a few people, so that compilation is not in it; then the lists of 2,000
-people are made. Seconds are medians; `exponent` is the slope of log seconds over log events. Iterative models go 5
-epochs. `ease` is not here: its cost follows the cube of the items, not the rows.
+people are made, or 100,000 of the training pairs rated (`answer`). Ratings are 1 to 5, drawn at random: what they are
+does not change the work. Seconds are medians; `exponent` is the slope of log seconds over log events. Iterative models
+go 5 epochs, `bayesian_fm` 5 sweeps in two chains. `ease` is not here: its cost follows the cube of the items, not the
+rows.
 
 `second thread` is what two threads gain on the largest set. What they can gain at all is measured beside it: the same
 kernel gathers random rows of 64 floats from a table that fits in the cache and from one that does not, and multiplies
@@ -40,37 +43,51 @@ from honeyguide.arrays import FloatArray, LongArray
 from honeyguide.data.dataset import Dataset
 from honeyguide.kernels.compiled import summing_kernel
 from honeyguide.models import registry
+from honeyguide.models.base import Recommender
 from honeyguide.run import Run
 
-MODELS = "popular,item_knn,rp3beta,als,bpr,pure_svd,graph_filter,slim"
+LISTS = "popular,item_knn,rp3beta,als,bpr,pure_svd,graph_filter,slim"
+RATINGS = "bias,svd,svdpp,nmf,rating_knn,slope_one,co_clustering,bayesian_fm"
 USERS, ITEMS = 13_800, 27_000  # people a million events, items
-EPOCHS, ASKED = 5, 2_000
+EPOCHS, ASKED, PAIRS = 5, 2_000, 100_000
 
 
-def read(matrix: sp.csr_matrix) -> Dataset:
+def read(matrix: sp.csr_matrix, *, rated: bool) -> Dataset:
     """The events of a matrix as a data set."""
     import polars as pl
 
     users = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
-    return hg.read(pl.DataFrame({"user": users, "item": matrix.indices}), user="user", item="item")
+    columns = {"user": users, "item": matrix.indices}
+    if rated:
+        columns["rating"] = np.random.default_rng(0).integers(1, 6, len(users))
+    return hg.read(pl.DataFrame(columns), user="user", item="item")
 
 
 def once(name: str, path: str, threads: int) -> dict[str, float]:
     """Seconds of a fit and of lists, and the peak in MB above what the process had with its data ready."""
     pin(threads)
-    run = Run(threads=threads, progress=False)
-    data = read(sp.load_npz(path))
-    given = {"epochs": EPOCHS} if "epochs" in params.declarations(registry.load(name)) else {}
+    run, rated = Run(threads=threads, progress=False), registry.create(name, {}).task == "rating"
+    data = read(sp.load_npz(path), rated=rated)
+    given = {n: EPOCHS for n in ("epochs", "sweeps") if n in params.declarations(registry.load(name))}
     small = data.take(data.users < 300)
-    registry.create(name, given).fit(small, run=run).recommend(history=[int(data.schema.items.series()[0])], k=10)
+    pairs = small.table().select("user", "item").head(100)
+    warm = registry.create(name, given).fit(small, run=run)
+    _answer(warm, small, pairs, run)
     model, data = registry.create(name, given), data.take(np.arange(len(data)))
-    people = data.schema.users.series()[: min(ASKED, data.n_users)].to_list()
+    pairs = data.table().select("user", "item").sample(min(PAIRS, len(data)), seed=0)
     base = reset_peak()
     begun = time.perf_counter()
     model.fit(data, run=run)
     fitted = time.perf_counter()
-    model.recommend(people, k=10, run=run)
-    return {"fit": fitted - begun, "lists": time.perf_counter() - fitted, "mb": (peak() - base) / 1e6}
+    _answer(model, data, pairs, run)
+    return {"fit": fitted - begun, "answer": time.perf_counter() - fitted, "mb": (peak() - base) / 1e6}
+
+
+def _answer(model: Recommender, data: Dataset, pairs: Any, run: Run) -> None:
+    if model.task == "rating":
+        model.predict(pairs)
+    else:
+        model.recommend(data.schema.users.series()[: min(ASKED, data.n_users)].to_list(), k=10, run=run)
 
 
 # ---- what the second thread can give ---------------------------------------------------------------------------------
@@ -135,7 +152,8 @@ def measure(name: str, path: Path, threads: int, rounds: int) -> dict[str, float
 def main() -> int:
     """Measure, print and write a result."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--models", default=MODELS)
+    parser.add_argument("--models", help="names of either kind")
+    parser.add_argument("--ratings", action="store_true", help="models of ratings, not of lists")
     parser.add_argument("--millions", nargs="+", type=int, default=[1, 3, 10])
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--one", nargs=3, help=argparse.SUPPRESS)
@@ -143,7 +161,7 @@ def main() -> int:
     if asked.one:
         print(json.dumps(once(asked.one[0], asked.one[1], int(asked.one[2]))))
         return 0
-    names = asked.models.split(",")
+    names = (asked.models or (RATINGS if asked.ratings else LISTS)).split(",")
     found: dict[str, dict[str, Any]] = {name: {} for name in names}
     can = second_thread() if cores() > 1 else {}
     with tempfile.TemporaryDirectory() as folder:
@@ -159,21 +177,21 @@ def main() -> int:
     print("two threads can give: " + ", ".join(f"{what} {gain:.2f}x" for what, gain in can.items()))
     result = {"items": ITEMS, "people_a_million": USERS, "epochs": EPOCHS, "asked": ASKED, "rounds": asked.rounds,
               "threads": cores(), "models": found, "second_thread_can_give": can}  # fmt: skip
-    print(f"→ bench/results/{write_result('growth', result).name}")
+    print(f"→ bench/results/{write_result('growth-ratings' if asked.ratings else 'growth', result).name}")
     return 0
 
 
 def text(found: dict[str, dict[str, Any]], millions: list[str]) -> str:
-    """Seconds of the fit at each size, their exponent, what the second thread gave, memory a row, seconds of lists."""
+    """Seconds of the fit at each size, their exponent, what the second thread gave, memory, seconds of the answer."""
     sizes = [f"{each} M" for each in millions]
-    lines = [["fit s", *sizes, "exponent", "second thread", *(f"MB at {each}" for each in sizes), "lists s"]]
+    lines = [["fit s", *sizes, "exponent", "second thread", *(f"MB at {each}" for each in sizes), "answer s"]]
     for name, sides in found.items():
         fits = [sides[each]["fit"] for each in millions]
         slope = np.polyfit(np.log([float(each) for each in millions]), np.log(fits), 1)[0] if len(fits) > 1 else np.nan
         gain = sides["one thread"]["fit"] / fits[-1]
         memory = [f"{sides[each]['mb']:.0f}" for each in millions]
-        lists = f"{sides[millions[-1]]['lists']:.2f}"
-        lines.append([name, *(f"{fit:.2f}" for fit in fits), f"{slope:.2f}", f"{gain:.2f}x", *memory, lists])
+        answer = f"{sides[millions[-1]]['answer']:.2f}"
+        lines.append([name, *(f"{fit:.2f}" for fit in fits), f"{slope:.2f}", f"{gain:.2f}x", *memory, answer])
     return columns(lines)
 
 
