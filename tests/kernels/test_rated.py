@@ -85,3 +85,13 @@ def test_a_rating_that_never_varies_is_like_nothing_by_pearson() -> None:
     x[1:] = x[1:, :1]
     found = rated.nearest(sp.csr_matrix(x), np.arange(40, dtype=np.int32), (2, 1, 0.0), keep=3, run=Run(threads=1))
     assert found.nnz == 0
+
+
+@settings(deadline=None)
+@given(
+    st.lists(st.sampled_from([1, 2, 3, 7, 1 << 20, (1 << 31) - 2]) | st.integers(1, 99), max_size=40), st.integers(1, 9)
+)
+def test_the_bar_lets_the_largest_pass(values: list[int], wanted: int) -> None:
+    bound, equal = rated.bar(np.array(values, np.int32), wanted)
+    passed = [value for value in values if value > bound] + [bound] * min(equal, values.count(bound))
+    assert sorted(passed) == sorted(values)[-wanted:]

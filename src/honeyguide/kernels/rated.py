@@ -8,7 +8,7 @@ Of each pair of rows a, b of X (R, N) the moments over the n columns that both h
     pearson_baseline  cosine (n - 1) / (n - 1 + shrink), of what X's ratings are above a baseline
 
 Only similarities above 0 count. Time: the sum over columns of the squared number of their entries; memory: the result,
-and 64 bytes a row a call, never a matrix of all pairs. Equal similarities go to the lower row.
+and 60 bytes a row a call, never a matrix of all pairs. Equal similarities go to the lower row.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ import scipy.sparse as sp
 from honeyguide.arrays import AnyArray, DoubleArray, FloatArray, IntArray, LongArray, read_only
 from honeyguide.kernels.compiled import kernel
 from honeyguide.kernels.neighbours import sieve
-from honeyguide.kernels.top_k import offer, push, settle
+from honeyguide.kernels.top_k import push, settle
 from honeyguide.run import Run
 
 MEASURES = "cosine", "msd", "pearson", "pearson_baseline"
 COSINE, MSD, PEARSON, PEARSON_BASELINE = range(4)
 Rule: TypeAlias = tuple[int, int, float]  # the place in MEASURES, the least n, shrink
 
-_BLOCK = 16  # rows a call
+_BLOCK = 32  # rows a call
 _BUCKETS = 1 << 12  # of `sieve`
 _LISTED = 2  # with fewer additions than this times R, what they touch is listed; else the whole buffer is read
 _CONSTANT = 1e-10  # a variance below this part of the mean square is rounding
@@ -58,7 +58,8 @@ def near_rows(
 ) -> None:  # fmt: skip
     """Set best, codes (B, K), rows start … stop, to the largest similarities and whose they are; -1 where none is."""
     count = len(indptr) - 1
-    sums, lines, rows = np.zeros((count, 4)), np.zeros((count, 2)), np.empty(count, np.int32)
+    sums, rows = np.zeros((count, 4)), np.empty(count, np.int32)
+    lines = np.zeros((count if rule[0] == PEARSON else 0, 2))
     near, chosen, buckets = np.empty(count, np.float32), np.empty(count, np.int32), np.zeros(_BUCKETS, np.int32)
     for row in range(start, stop):
         best[row] = -np.inf
@@ -183,6 +184,35 @@ def average_near(
 
 
 @kernel
+def bar(bits: IntArray, wanted: int) -> tuple[int, int]:
+    """What the `wanted` largest of `bits` (M,), all above 0, are not below, and how many of those equal to it count."""
+    if len(bits) <= wanted:
+        return 0, 0
+    low, high = 0, 0
+    for value in bits:
+        high = max(high, int(value))
+    while low < high:  # at least `wanted` are not below `low`, fewer than that above `high`
+        middle = low + (high - low + 1) // 2
+        found = not_below(bits, middle)
+        if found >= wanted:
+            low = middle
+        else:
+            high = middle - 1
+        if found == wanted:
+            return middle - 1, 0
+    return low, wanted - not_below(bits, low + 1)
+
+
+@kernel
+def not_below(bits: IntArray, least: int) -> int:
+    """How many of `bits` are not below `least`; in 32 bits throughout, which vector units take twice as many of."""
+    found, bound = np.int32(0), np.int32(least)
+    for at in range(len(bits)):
+        found = np.int32(found + np.int32(bits[at] >= bound))
+    return int(found)
+
+
+@kernel
 def average_raters(
     start: int, stop: int, indptr: AnyArray, indices: AnyArray, values: FloatArray, asked_indptr: LongArray,
     asked: IntArray, raters_indptr: AnyArray, raters: AnyArray, ratings: FloatArray, counts: IntArray, rule: Rule,
@@ -196,10 +226,11 @@ def average_raters(
     columns of the history is left out. The rest is as in `average_near`.
     """
     count = len(counts)
-    sums, lines, rows = np.zeros((count, 4)), np.zeros((count, 2)), np.empty(count, np.int32)
+    sums, rows = np.zeros((count, 4)), np.empty(count, np.int32)
+    lines = np.zeros((count if rule[0] == PEARSON else 0, 2))
     alike = np.zeros(count, np.float32)
-    most = min(wanted, count)
-    best, places = np.empty(most, np.float32), np.empty(most, np.int32)
+    bits, places = np.empty(count, np.int32), np.empty(count, np.int64)
+    strengths = alike.view(np.int32)  # of floats above 0 the order is that of their bits
     for row in range(start, stop):
         here = slice(indptr[row], indptr[row + 1])
         length = indptr[row + 1] - indptr[row]
@@ -212,17 +243,19 @@ def average_raters(
                 alike[other] = 0.0
         for place in range(asked_indptr[row], asked_indptr[row + 1]):
             item = asked[place]
-            best[:] = -np.inf
+            near = 0
             for at in range(raters_indptr[item], raters_indptr[item + 1] if item >= 0 else raters_indptr[item]):
-                if alike[raters[at]] > 0.0:
-                    offer(alike[raters[at]], at, best, places)
+                bits[near], places[near] = strengths[raters[at]], at
+                near += strengths[raters[at]] > 0
+            bound, left = bar(bits[:near], wanted)
             total, weight, taken = 0.0, 0.0, 0
-            for slot in range(most):
-                if best[slot] > 0.0:
-                    at = places[slot]
-                    value = (ratings[at] + lift[raters[at]] + column_lift[item]) * inverse[raters[at]]
-                    total += best[slot] * value
-                    weight += best[slot]
+            for one in range(near):
+                if bits[one] > bound or (bits[one] == bound and left > 0):
+                    left -= bits[one] == bound
+                    other = raters[places[one]]
+                    value = (ratings[places[one]] + lift[other] + column_lift[item]) * inverse[other]
+                    total += alike[other] * value
+                    weight += alike[other]
                     taken += 1
             enough = taken >= max(1, least)
             means[place], weights[place] = (total / weight, weight) if enough else (0.0, 0.0)

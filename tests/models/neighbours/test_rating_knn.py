@@ -147,6 +147,18 @@ def test_pairs_are_rated_as_scored_in_any_order(data: Dataset) -> None:
 
 
 @pytest.mark.parametrize("by", ["item", "user"])
+def test_of_equally_similar_ones_the_first_are_asked(make: Make, by: str) -> None:
+    """Person 0, like item 0, agrees with 1, 2 and 3 alike; what these say of the item, or to the person, differs."""
+    shared = [(0, i, 3.0) for i in (0, 1)] + [(v, i, 3.0) for v in (1, 2, 3) for i in (0, 1)]
+    told = [(1, 5, 5.0), (2, 5, 4.0), (3, 5, 1.0)]
+    rows = [(u, i, r, 0) if by == "user" else (i, u, r, 0) for u, i, r in shared + told]
+    for neighbours, wanted in ((1, 5.0), (2, 4.5), (3, 10 / 3)):
+        model = RatingKnn(by=by, kind="basic", measure="msd", neighbours=neighbours, prior=0.0).fit(make(rows))
+        pair = (0, 5) if by == "user" else (5, 0)
+        assert model.predict([pair])["prediction"][0] == pytest.approx(wanted)
+
+
+@pytest.mark.parametrize("by", ["item", "user"])
 @pytest.mark.parametrize("measure", ["msd", "pearson_baseline", "pearson"])
 def test_planted_tastes(make: Make, by: str, measure: str) -> None:
     """Two tastes with opposite opinions: held-out ratings are those of the taste, which no baseline can tell."""
