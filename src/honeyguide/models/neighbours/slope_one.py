@@ -110,8 +110,8 @@ class SlopeOne(Recommender):
         return (base + trust * (means - base)).astype(np.float32)
 
     def memory(self, shape: Shape) -> int:
-        """Pairs are taken to be at most four times those of people with equally long histories; `fit` counts them."""
-        pairs = min(shape.items**2, 4 * shape.events**2 // max(1, shape.users))
+        """Pairs are taken to be at most twice those of people with equally long histories; `fit` counts them."""
+        pairs = min(shape.items**2, 2 * shape.events**2 // max(1, shape.users))
         return _PAIR * pairs + self._besides(shape)
 
     def _besides(self, shape: Shape) -> int:
