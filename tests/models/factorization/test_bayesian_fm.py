@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,9 @@ import scipy.sparse as sp
 
 import honeyguide as hg
 from honeyguide.data.dataset import Dataset
+from honeyguide.data.sources.movielens_100k import fold
 from honeyguide.errors import DataError, ParameterError
+from honeyguide.metrics.rating import rmse
 from honeyguide.models.factorization._relation_blocks import Block, Chain, identity, shares
 from honeyguide.models.factorization.bayesian_fm import BayesianFm, many_hot, mixture_quantile
 
@@ -166,3 +169,14 @@ def test_several_values_of_one_attribute() -> None:
     found = many_hot(pl.Series(["b|a|b", None, "", "c"]))
     assert isinstance(found, sp.csr_matrix)
     np.testing.assert_array_equal(found.toarray(), [[1, 1, 0], [0, 0, 0], [0, 0, 0], [0, 0, 1]])
+
+
+@pytest.mark.data
+@pytest.mark.quality
+def test_error_on_movielens_100k(real_data: Path) -> None:
+    train, test = fold(1, folder=real_data)
+    model = BayesianFm(sweeps=60, keep=80).fit(train)
+    error = rmse(test.values, model.predict(test)["prediction"].to_numpy())
+    assert 0.886 < error < 0.894
+    covered = model.intervals(test, level=0.9)
+    assert 0.88 < covered["rating"].is_between(covered["low"], covered["high"]).mean() < 0.94
