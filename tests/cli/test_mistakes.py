@@ -49,7 +49,7 @@ MISTAKES = {
     "a page of another suffix": (["check", "ratings.csv", "--html", "x.pdf"], "the output must end in .html, got"),
     "an unknown model": (["train", "ratings.csv", "--model", "eaze", "--out", "x.safetensors"], "did you mean ease?"),
     "no model like it": (["train", "ratings.csv", "--model", "q", "--out", "x.safetensors"], "there are: "),
-    "about an unknown model": (["models", "neumff"], "there is no model 'neumff'; did you mean neumf?"),
+    "about an unknown model": (["models", "neumff"], "there is no model 'neumff'; did you mean neumf or nmf?"),
     "an unknown hyperparameter": (["train", "ratings.csv", *EASE, "--set", "regg=1"], "no hyperparameter 'regg'; it has"),
     "a value out of range": (["train", "ratings.csv", *EASE, "--set", "reg=-3"], "Ease.reg must be a number >= 0.001"),
     "a value that is none": (["train", "ratings.csv", *EASE, "--set", "reg=abc"], ">= 0.001, got 'abc'"),

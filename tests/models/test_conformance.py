@@ -29,6 +29,8 @@ from honeyguide.models.people import strangers
 OTHER_WAYS: list[tuple[str, dict[str, object]]] = [
     ("popular", {"window": 0.05}),
     ("random", {"draws": "ratings"}),
+    ("rating_knn", {"by": "user"}),
+    ("svd", {"biases": False, "learning_rate": 0.1}),
     ("bias", {"solver": "sgd", "learning_rate": 0.02}),
     ("neumf", {"objective": "squared_error"}),
     ("mf", {"solver": "sgd"}),
