@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from bench.compare import Comparison, Side
 
-_OURS = "bench.ours"
+_OURS, _SURPRISE = "bench.ours", "bench.rivals.surprise"
+_ONE_THREAD = "Surprise has one thread, ours has those of the protocol; Surprise predicts a pair at a time."
 
 COMPARISONS = {
     "popular": Comparison(
@@ -70,7 +71,7 @@ COMPARISONS = {
             Side("bias", _OURS, {"model": "bias"}),
             Side(
                 "surprise-baseline",
-                "bench.rivals.surprise",
+                _SURPRISE,
                 {"model": "baseline", "method": "als", "n_epochs": 10, "reg_u": 15, "reg_i": 10},
                 refit=False,
             ),
@@ -97,13 +98,101 @@ COMPARISONS = {
             ),
             Side(
                 "surprise-svd",
-                "bench.rivals.surprise",
+                _SURPRISE,
                 {"model": "svd", "n_factors": 50, "n_epochs": 20, "lr_all": 0.005, "reg_all": 0.02},
                 refit=False,
             ),
         ),
         note="Equal factors, epochs, learning rate, regularisation and spread of the first vectors (0.1). Surprise has "
         "one thread; ours has those of the protocol.",
+    ),
+    "svd-vs-surprise": Comparison(
+        about="biases and vectors by gradient descent against Surprise's SVD, both with Surprise's defaults",
+        task="ratings",
+        data="movielens-1m",
+        test=0.1,
+        sides=(
+            Side("svd", _OURS, {"model": "svd"}),
+            Side("surprise-svd", _SURPRISE, {"model": "svd"}, refit=False),
+        ),
+        note=_ONE_THREAD,
+    ),
+    "svdpp-vs-surprise": Comparison(
+        about="SVD++ against Surprise's, both with Surprise's defaults",
+        task="ratings",
+        data="movielens-1m",
+        test=0.1,
+        sides=(
+            Side("svdpp", _OURS, {"model": "svdpp"}),
+            Side("surprise-svdpp", _SURPRISE, {"model": "svdpp", "cache_ratings": True}, refit=False),
+        ),
+        rounds=1,
+        note="The same steps: ours moves a person's implicit factors as one sum, Surprise each at every rating, "
+        "here with cache_ratings, its faster way. Both on one thread.",
+    ),
+    "nmf-vs-surprise": Comparison(
+        about="non-negative factors against Surprise's NMF, both with Surprise's defaults",
+        task="ratings",
+        data="movielens-1m",
+        test=0.1,
+        sides=(
+            Side("nmf", _OURS, {"model": "nmf"}),
+            Side("surprise-nmf", _SURPRISE, {"model": "nmf"}, refit=False),
+        ),
+        note=f"Ours updates a side at a time, Surprise both at once. {_ONE_THREAD}",
+    ),
+    "knn-baseline-vs-surprise": Comparison(
+        about="item neighbours over baselines against Surprise's KNNBaseline, by pearson_baseline, 40 neighbours",
+        task="ratings",
+        data="movielens-1m",
+        test=0.1,
+        sides=(
+            Side(
+                "rating-knn",
+                _OURS,
+                {
+                    "model": "rating_knn",
+                    "by": "item",
+                    "measure": "pearson_baseline",
+                    "neighbours": 40,
+                    "shrink": 100.0,
+                    "prior": 0.0,
+                    "reg_user": 15.0,
+                    "reg_item": 10.0,
+                },
+            ),
+            Side(
+                "surprise-knn-baseline",
+                _SURPRISE,
+                {"model": "knn-baseline", "k": 40, "sim_options": {"name": "pearson_baseline", "user_based": False}},
+                refit=False,
+            ),
+        ),
+        rounds=1,
+        note=f"Ours keeps the 500 most similar items of each, Surprise a matrix of all pairs. {_ONE_THREAD}",
+    ),
+    "slope-one-vs-surprise": Comparison(
+        about="differences between items against Surprise's SlopeOne",
+        task="ratings",
+        data="movielens-1m",
+        test=0.1,
+        sides=(
+            Side("slope-one", _OURS, {"model": "slope_one", "weighted": False, "prior": 0.0}),
+            Side("surprise-slope-one", _SURPRISE, {"model": "slope-one"}, refit=False),
+        ),
+        rounds=1,
+        note=_ONE_THREAD,
+    ),
+    "co-clustering-vs-surprise": Comparison(
+        about="groups of people and items against Surprise's CoClustering, both with Surprise's defaults",
+        task="ratings",
+        data="movielens-1m",
+        test=0.1,
+        sides=(
+            Side("co-clustering", _OURS, {"model": "co_clustering", "prior": 0.0}),
+            Side("surprise-co-clustering", _SURPRISE, {"model": "co-clustering"}, refit=False),
+        ),
+        note=f"Ours ends when no one changes groups, which both begin at random. {_ONE_THREAD}",
     ),
     "als-vs-implicit": Comparison(
         about="alternating least squares on one objective: ours, implicit's and irspack's; see also als_to_loss.py",

@@ -1,4 +1,4 @@
-"""scikit-surprise (surpriselib.com, BSD): baselines and SVD, for ratings."""
+"""scikit-surprise (surpriselib.com, BSD): its eleven algorithms, for ratings."""
 
 from __future__ import annotations
 
@@ -11,8 +11,27 @@ from bench.exchange import AnyArray, Contender, Events, Job, serve
 PACKAGES = ("scikit-surprise==1.1.4", "numpy==1.26.4", "scipy==1.17.1", "joblib==1.6.0", "cloudpickle==3.1.2")
 
 
+CLASSES = {
+    "normal": "NormalPredictor",
+    "baseline": "BaselineOnly",
+    "knn-basic": "KNNBasic",
+    "knn-means": "KNNWithMeans",
+    "knn-zscore": "KNNWithZScore",
+    "knn-baseline": "KNNBaseline",
+    "svd": "SVD",
+    "svdpp": "SVDpp",
+    "nmf": "NMF",
+    "slope-one": "SlopeOne",
+    "co-clustering": "CoClustering",
+}
+_SEEDED = "svd", "svdpp", "nmf", "co-clustering"
+
+
 class Surprise(Contender):
-    """Settings are {"model": "baseline" or "svd", and the arguments of that class}. It has one thread."""
+    """Settings are {"model": one of CLASSES, and the arguments of that class}. It has one thread.
+
+    Those of a baseline are its bsl_options.
+    """
 
     def __init__(self, job: Job, train: Events) -> None:
         super().__init__(job, train)
@@ -29,12 +48,19 @@ class Surprise(Contender):
         self.model.fit(self.trainset)
 
     def _make(self) -> Any:
-        from surprise import SVD, BaselineOnly
+        from surprise import prediction_algorithms  # type: ignore[import-not-found]
 
         given = dict(self.job.settings)
-        if given.pop("model") == "baseline":
-            return BaselineOnly(bsl_options=given, verbose=False)
-        return SVD(random_state=self.job.seed, **given)
+        name = given.pop("model")
+        if name == "baseline":
+            given = {"bsl_options": given}
+        if name in _SEEDED:
+            given["random_state"] = self.job.seed
+        elif name == "normal":
+            np.random.seed(self.job.seed)  # noqa: NPY002
+        elif name != "slope-one":  # which does not know the word
+            given["verbose"] = False
+        return getattr(prediction_algorithms, CLASSES[name])(**given)
 
     def ratings(self, users: AnyArray, items: AnyArray) -> AnyArray:
         """By `predict`, a pair at a time: there is no other way."""

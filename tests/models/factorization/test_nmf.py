@@ -112,6 +112,15 @@ def test_a_strangers_vector_is_the_best_non_negative_one_under_the_prior(ratings
     np.testing.assert_allclose(model.score(empty)[0], items @ model.prior_mean_, atol=1e-4)
 
 
+def test_known_people_are_strangers_where_all_are_solved_for(ratings: Dataset) -> None:
+    trained, solved = (Nmf(factors=4, people=people).fit(ratings) for people in ("trained", "solved"))  # type: ignore[arg-type]
+    known, new = ratings.profiles(), ratings.profiles().strangers()
+    assert (trained.fold_in, solved.fold_in) == ("approximate", "exact")
+    assert (solved.score(known) == trained.score(new)).all()
+    assert (solved.score(new) == trained.score(new)).all()
+    assert np.abs(trained.score(known) - solved.score(known)).max() > 0.01
+
+
 def test_threads_do_not_change_a_bit(ratings: Dataset) -> None:
     one, two = (Nmf(epochs=4).fit(ratings, run=Run(seed=5, threads=n)) for n in (1, 2))
     for name in ("user_vectors_", "item_vectors_", "prior_mean_", "prior_root_"):

@@ -135,6 +135,15 @@ def test_what_one_has_rated_is_learned_whatever_the_rating(make: Make) -> None:
     assert scores[liked].mean() - scores[~liked].mean() > 2.0
 
 
+def test_known_people_are_strangers_where_all_are_solved_for(ratings: Dataset) -> None:
+    trained, solved = (Svdpp(factors=4, people=people).fit(ratings) for people in ("trained", "solved"))  # type: ignore[arg-type]
+    known, new = ratings.profiles(), ratings.profiles().strangers()
+    assert (trained.fold_in, solved.fold_in) == ("approximate", "exact")
+    assert (solved.score(known) == trained.score(new)).all()
+    assert (solved.score(new) == trained.score(new)).all()
+    assert np.abs(trained.score(known) - solved.score(known)).max() > 0.01
+
+
 def test_seeds_repeat_and_threads_do_not_matter(ratings: Dataset) -> None:
     one, two = (Svdpp(epochs=3).fit(ratings, run=Run(seed=5, threads=n)) for n in (1, 2))
     for name in ("user_vectors_", "item_vectors_", "implicit_", "prior_mean_", "prior_root_"):

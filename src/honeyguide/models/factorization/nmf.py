@@ -21,7 +21,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import ClassVar, TypeAlias
+from typing import ClassVar, Literal, TypeAlias
 
 import numpy as np
 import scipy.sparse as sp
@@ -48,12 +48,12 @@ _Rows: TypeAlias = tuple[LongArray, IntArray, FloatArray]  # indptr, indices, va
 class Nmf(Recommender):
     """Rate by p_u.q_i, none of whose factors is negative.
 
-    The trained vector of a known person serves the history it was trained on, any other history is folded in. An item
-    without ratings gets the mean. Ratings must not be negative.
+    The trained vector of a known person serves the history it was trained on, any other history is folded in; with
+    `people="solved"` all are, which is more accurate (docs/log.md). An item without ratings gets the mean. Ratings must
+    not be negative.
     """
 
     task: ClassVar[Task] = "rating"
-    fold_in: ClassVar[FoldIn] = "approximate"
     shapes: ClassVar[Mapping[str, str]] = {
         "user_vectors_": "UF", "item_vectors_": "IF", "seen_": "I", "prior_mean_": "F", "prior_root_": "FF",
     }  # fmt: skip
@@ -61,6 +61,14 @@ class Nmf(Recommender):
     factors: int = param(15, low=1, tune=(2, 60, "log"), help="length of the vectors")
     epochs: int = param(50, low=1, tune=(10, 200, "log"), help="updates of all vectors")
     reg: float = param(0.06, low=0.0, tune=(5e-3, 0.5, "log"), help="L2 weight on the vectors, for each rating")
+    people: Literal["trained", "solved"] = param(
+        "trained", tune=["trained", "solved"], help="known people by their trained vectors, or solved for as strangers"
+    )
+
+    @property
+    def fold_in(self) -> FoldIn:  # type: ignore[override]
+        """Exact where known people are solved for too; else the trained vector serves the trained history."""
+        return "exact" if self.people == "solved" else "approximate"
 
     # ---- fitting ----------------------------------------------------------------------------------------------------
 
@@ -100,7 +108,7 @@ class Nmf(Recommender):
         """(B, F + 1) p_u and 1 of each profile."""
         self._need_fit()
         people: FloatArray = np.ones((len(profiles), self.factors + 1), np.float32)
-        known = profiles.known >= 0
+        known = (profiles.known >= 0) & (self.people == "trained")
         people[known, :-1] = self.user_vectors_[profiles.known[known]]
         if not known.all():
             new = np.flatnonzero(~known)

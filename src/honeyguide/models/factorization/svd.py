@@ -22,7 +22,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import numpy as np
 import scipy.sparse as sp
@@ -47,12 +47,12 @@ _Blocks = tuple[LongArray, IntArray, IntArray, FloatArray]  # offsets (parts^2 +
 class Svd(Recommender):
     """Rate by mean + b_u + b_i + p_u.q_i; with `biases=False` by p_u.q_i alone.
 
-    The trained vector of a known person serves the history it was trained on, any other history is folded in. An item
-    without ratings is rated mean + b_u; without biases it gets the mean.
+    The trained vector of a known person serves the history it was trained on, any other history is folded in; with
+    `people="solved"` all are, which is more accurate (docs/log.md). An item without ratings is rated mean + b_u;
+    without biases it gets the mean.
     """
 
     task: ClassVar[Task] = "rating"
-    fold_in: ClassVar[FoldIn] = "approximate"
     shapes: ClassVar[Mapping[str, str]] = {
         "user_vectors_": "UK", "item_vectors_": "IK", "seen_": "I", "prior_mean_": "K", "prior_root_": "KK",
     }  # fmt: skip
@@ -63,6 +63,14 @@ class Svd(Recommender):
     reg: float = param(0.02, low=0.0, tune=(5e-3, 0.3, "log"), help="L2 weight on vectors and biases, for each rating")
     biases: bool = param(True, help="global mean and a bias for each person and item; without them plain p.q")
     init_std: float = param(0.1, low=1e-6, help="standard deviation of the first vectors")
+    people: Literal["trained", "solved"] = param(
+        "trained", tune=["trained", "solved"], help="known people by their trained vectors, or solved for as strangers"
+    )
+
+    @property
+    def fold_in(self) -> FoldIn:  # type: ignore[override]
+        """Exact where known people are solved for too; else the trained vector serves the trained history."""
+        return "exact" if self.people == "solved" else "approximate"
 
     # ---- fitting ----------------------------------------------------------------------------------------------------
 
@@ -108,7 +116,7 @@ class Svd(Recommender):
         """(B, F + 2) p_u, 1 and mean + b_u of each profile, or p_u, 1, 0 without biases."""
         self._need_fit()
         people: FloatArray = np.empty((len(profiles), self.item_vectors_.shape[1]), np.float32)
-        known = profiles.known >= 0
+        known = (profiles.known >= 0) & (self.people == "trained")
         people[known] = self.user_vectors_[profiles.known[known]]
         if not known.all():
             new = np.flatnonzero(~known)

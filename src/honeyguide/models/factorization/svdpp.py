@@ -21,7 +21,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import numpy as np
 import scipy.sparse as sp
@@ -42,12 +42,12 @@ from honeyguide.run import Run
 class Svdpp(Recommender):
     """Rate by mean + b_u + b_i + q_i.(p_u + s_u).
 
-    The trained b_u, p_u of a known person serve the history they were trained on, for any other history they are
-    solved for. An item without ratings is rated mean + b_u.
+    The trained b_u, p_u of a known person serve the history they were trained on, for any other history they are solved
+    for; with `people="solved"` for all, which is more accurate (docs/log.md). An item without ratings is rated
+    mean + b_u.
     """
 
     task: ClassVar[Task] = "rating"
-    fold_in: ClassVar[FoldIn] = "approximate"
     shapes: ClassVar[Mapping[str, str]] = {
         "user_vectors_": "UK", "item_vectors_": "IK", "implicit_": "IF", "seen_": "I", "prior_mean_": "K",
         "prior_root_": "KK",
@@ -58,6 +58,14 @@ class Svdpp(Recommender):
     learning_rate: float = param(0.007, low=1e-7, tune=(1e-3, 0.03, "log"), help="length of a step")
     reg: float = param(0.02, low=0.0, tune=(5e-3, 0.3, "log"), help="L2 weight on vectors and biases, for each rating")
     init_std: float = param(0.1, low=1e-6, help="standard deviation of the first vectors")
+    people: Literal["trained", "solved"] = param(
+        "trained", tune=["trained", "solved"], help="known people by their trained vectors, or solved for as strangers"
+    )
+
+    @property
+    def fold_in(self) -> FoldIn:  # type: ignore[override]
+        """Exact where known people are solved for too; else the trained vector serves the trained history."""
+        return "exact" if self.people == "solved" else "approximate"
 
     # ---- fitting ----------------------------------------------------------------------------------------------------
 
@@ -105,7 +113,7 @@ class Svdpp(Recommender):
         ratings, columns = _prior.compact(profiles.matrix())  # (B, J)
         people: FloatArray = np.empty((len(profiles), self.factors + 1), np.float32)  # b_u, p_u
         implied = self._implied(ratings, columns)  # s_u
-        known = profiles.known >= 0
+        known = (profiles.known >= 0) & (self.people == "trained")
         people[known] = self.user_vectors_[profiles.known[known]]
         if not known.all():
             new, items = np.flatnonzero(~known), self.item_vectors_[columns]
