@@ -61,6 +61,21 @@ def test_update_is_a_fit_on_all_written_over_the_file(call: Call, shop: Path, tm
         hg.open(tmp_path / "n.safetensors").recommend("u1")
 
 
+def test_intervals_from_the_shell_are_those_of_python(call: Call, shop: Path, tmp_path: Path) -> None:
+    out = tmp_path / "fm.safetensors"
+    train = ["train", shop / "ratings.csv", "--model", "bayesian-fm", "--set", "sweeps=10", "--set", "factors=2"]
+    assert call(*train, "--out", out).status == 0
+    found = call("predict", out, "--user", 3, "--item", 104, "--item", 107, "--level", 0.5, "--json").json
+    expected = hg.open(out).intervals([(3, 104), (3, 107)], level=0.5)
+    assert [row["low"] for row in found] == expected["low"].to_list()
+    assert all(row["low"] < row["prediction"] < row["high"] for row in found)
+    assert call("predict", out, "--user", 3, "--item", 104, "--level", 0.5).out.split()[2:5] == [
+        "prediction",
+        "low",
+        "high",
+    ]
+
+
 def test_lists_of_the_known_and_of_the_new(call: Call, shop: Path, ease: Recommender) -> None:
     file = shop / "ease.safetensors"
     known = call("recommend", file, "--user", 3, "--user", 5, "-k", 4, "--json").json

@@ -98,6 +98,10 @@ MISTAKES = {
     "nothing to predict": (["predict", "mf.safetensors", "--user", "1"], "give --pairs FILE, or --item with one of"),
     "two things to predict": (["predict", "mf.safetensors", "--user", "1", "--pairs", "pairs.csv"], "give --pairs FILE"),
     "pairs of another kind": (["predict", "mf.safetensors", "--pairs", "pairs.csv"], "its people are integers"),
+    "intervals of a model that has none": (
+        ["predict", "mf.safetensors", "--user", "1", "--item", "100", "--level", "0.9"], "does not know how sure it is"),
+    "an interval of everything": (
+        ["predict", "mf.safetensors", "--user", "1", "--item", "100", "--level", "1"], "above 0 and below 1, got 1.0"),
     "no file of pairs": (["predict", "mf.safetensors", "--pairs", "none.csv"], "there is no file none.csv"),
     "a share of 1.5": (["compare", "ratings.csv", *BOTH, "--test", "1.5"], "above 0 and below 1, got 1.5"),
     "shares that leave nothing": (["compare", "ratings.csv", *BOTH, "--test", "0.6", "--validation", "0.5"], "0.6 + 0.5"),

@@ -23,7 +23,7 @@ from honeyguide.errors import (
     UnsupportedError,
 )
 from honeyguide.models import registry
-from honeyguide.models.base import Iterative, Recommender, Similar, Updatable
+from honeyguide.models.base import Iterative, Recommender, Similar, Uncertain, Updatable
 from honeyguide.models.people import strangers
 
 OTHER_WAYS: list[tuple[str, dict[str, object]]] = [
@@ -261,6 +261,23 @@ def test_ratings(model: Recommender, ratings: Dataset) -> None:
     profiles = strangers(ratings.schema, [[]])
     unseen = model.rate(profiles, Pairs(np.zeros(1, np.int32), np.array([-1], np.int32)))
     assert unseen.shape == (1,)
+
+
+def test_intervals(model: Recommender, ratings: Dataset) -> None:
+    pairs = list(zip(ratings.table()["user"], ratings.table()["item"], strict=True))[:9]
+    with pytest.raises(ParameterError, match="level must be a number above 0 and below 1, got 1"):
+        model.intervals(pairs, level=1)
+    if not isinstance(model, Uncertain):
+        with pytest.raises(UnsupportedError, match="does not know how sure it is; these do: .*bayesian_fm"):
+            model.intervals(pairs)
+        return
+    narrow, wide = (model.intervals(pairs, level=level) for level in (0.3, 0.95))
+    assert wide.columns == ["user", "item", "prediction", "low", "high"]
+    assert wide["prediction"].equals(model.predict(pairs)["prediction"])
+    assert (wide["low"] <= narrow["low"]).all()
+    assert (narrow["high"] <= wide["high"]).all()
+    assert (wide["high"] - wide["low"]).mean() > (narrow["high"] - narrow["low"]).mean()
+    assert len(model.intervals([pairs[0][1], "none"], history=[(pairs[0][1], 5.0)])) == 2
 
 
 def test_similar_items(model: Recommender, ratings: Dataset) -> None:

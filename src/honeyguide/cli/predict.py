@@ -20,10 +20,15 @@ def command(
     ] = None,
     item: Annotated[list[str] | None, typer.Option(help="An id or a title; may be repeated.")] = None,
     pairs: Annotated[Path | None, typer.Option(help="A file with a column of people and one of items.")] = None,
+    level: Annotated[
+        float | None, typer.Option(help="Also low and high, between which it lies with this probability.")
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="Write to a .parquet, .csv or .jsonl file.")] = None,
     json: Json = False,
 ) -> None:
     """Print or write the rating that each person would give each item, clipped to the scale."""
+    from functools import partial
+
     from honeyguide import service
     from honeyguide.errors import ParameterError
     from honeyguide.files import check_out
@@ -34,15 +39,15 @@ def command(
     if out is not None:
         check_out(out, service.TABLES)
     opened = open_model(model)
-    schema = opened.schema_
+    schema, ask = opened.schema_, opened.predict if level is None else partial(opened.intervals, level=level)
     if pairs is not None:
-        table = opened.predict(service.read_pairs(pairs, schema))
+        table = ask(service.read_pairs(pairs, schema))
     elif history is not None:
         wanted = service.items_of(schema, item or [])
-        table = opened.predict(wanted, history=service.history_of(schema, history)).drop("user")
+        table = ask(wanted, history=service.history_of(schema, history)).drop("user")
     else:
         (person,) = service.users_of(schema, [user or ""])
-        table = opened.predict([(person, wanted) for wanted in service.items_of(schema, item or [])])
+        table = ask([(person, wanted) for wanted in service.items_of(schema, item or [])])
     if out is not None:
         service.write_table(table, out)
         wrote(out, f"{len(table):,} rows", machine=json, rows=len(table))

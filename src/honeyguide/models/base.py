@@ -8,6 +8,7 @@ Optional abilities are methods that a model has or has not:
     similarity(items) -> (C, I)                 how alike items are, higher is nearer
     user_vectors(profiles), item_vectors()      of which the score is the product: see `lists.Factored`
     _update(before, after, run)                 learn from new events; see `Updatable`
+    quantiles(profiles, pairs, shares) -> (S, N)    of the rating that is foretold; see `intervals`
 """
 
 from __future__ import annotations
@@ -52,6 +53,13 @@ class Similar(Protocol):
     """A model that knows how alike two items are."""
 
     def similarity(self, items: IntArray) -> FloatArray: ...
+
+
+@runtime_checkable
+class Uncertain(Protocol):
+    """A model that knows how sure it is: (S, N) the numbers below which the shares (S,) of the ratings will lie."""
+
+    def quantiles(self, profiles: Profiles, pairs: Pairs, shares: Sequence[float]) -> FloatArray: ...
 
 
 @runtime_checkable
@@ -260,6 +268,23 @@ class Recommender(ABC):
         asked = people.pairs(self, pairs, history)
         rated = asked.table.with_columns(pl.Series("prediction", self.rate_clipped(asked.profiles, asked.pairs)))
         return asked.deliver(rated)
+
+    def intervals(self, pairs: Any, *, level: float = 0.9, history: History | None = None) -> Any:
+        """Where each rating will lie with the probability `level`: the table of `predict`, and low and high.
+
+        Of the ratings foretold, (1 - level) / 2 lie beyond each end. UnsupportedError where the model does not know.
+        """
+        self._need_fit()
+        if isinstance(level, bool) or not isinstance(level, int | float) or not 0.0 < level < 1.0:
+            raise ParameterError(f"level must be a number above 0 and below 1, got {level!r}.")
+        if not isinstance(self, Uncertain):
+            able = ", ".join(name for name in registry.names() if issubclass(registry.load(name), Uncertain))
+            raise UnsupportedError(f"{type(self).__name__} does not know how sure it is; these do: {able}")
+        asked, scale = people.pairs(self, pairs, history), self.schema_.scale or (-np.inf, np.inf)
+        ends = self.quantiles(asked.profiles, asked.pairs, [(1.0 - level) / 2.0, (1.0 + level) / 2.0])
+        columns = {"prediction": self.rate_clipped(asked.profiles, asked.pairs)}
+        columns |= dict(zip(("low", "high"), np.clip(ends, *scale), strict=True))
+        return asked.deliver(asked.table.with_columns(**{name: pl.Series(each) for name, each in columns.items()}))
 
     def rate_clipped(self, profiles: Profiles, pairs: Pairs) -> FloatArray:
         """`rate` (N,), clipped to the scale, in blocks that bound the memory."""

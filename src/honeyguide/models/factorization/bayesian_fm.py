@@ -9,7 +9,7 @@ I). Score: O(keep K) an item.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
@@ -21,11 +21,10 @@ from scipy.special import ndtr, ndtri
 from honeyguide.arrays import AnyArray, DoubleArray, FloatArray, IntArray, LongArray
 from honeyguide.data.dataset import NO_TIME, Dataset, Shape
 from honeyguide.data.profiles import Pairs, Profiles
-from honeyguide.errors import DataError, ParameterError
+from honeyguide.errors import DataError
 from honeyguide.kernels import gibbs
 from honeyguide.kernels.spectrum import cosines
-from honeyguide.models import people
-from honeyguide.models.base import FoldIn, History, Recommender, Task
+from honeyguide.models.base import FoldIn, Recommender, Task
 from honeyguide.models.factorization._ordinal import expected, latent_mean, level_quantile
 from honeyguide.models.factorization._relation_blocks import Block, Chain, Sample, identity, shares
 from honeyguide.params import param
@@ -256,25 +255,12 @@ class BayesianFm(Recommender):
                 drawn[s] = expected(drawn[s], cuts, self.levels_)
         return np.asarray(drawn.mean(axis=0, dtype=np.float64), dtype=np.float32)
 
-    def intervals(self, pairs: Any, *, level: float = 0.9, history: History | None = None) -> Any:
-        """Where a rating will lie with the probability `level`: `predict`'s table, and low and high.
-
-        The ends leave (1 - level) / 2 of what the draws and their noise foretell on each side, within the scale; with
-        probit they are levels. ParameterError unless 0 < level < 1.
-        """
-        self._need_fit()
-        if not 0.0 < level < 1.0:
-            raise ParameterError(f"level must be a number above 0 and below 1, got {level!r}.")
-        asked = people.pairs(self, pairs, history)
-        scale = self.schema_.scale or (-np.inf, np.inf)
-        drawn, sides = self.draws(asked.profiles, asked.pairs), ((1.0 - level) / 2.0, (1.0 + level) / 2.0)
+    def quantiles(self, profiles: Profiles, pairs: Pairs, shares: Sequence[float]) -> FloatArray:
+        """(S, N) of what the draws and their noise foretell; with probit they are levels."""
+        drawn = self.draws(profiles, pairs)
         if self._ordered:
-            low, high = (level_quantile(drawn, self.cuts_, self.levels_, side) for side in sides)
-        else:
-            low, high = (np.clip(mixture_quantile(drawn, self.noises_, side), *scale) for side in sides)
-        predicted = self.rate_clipped(asked.profiles, asked.pairs)
-        columns = {"prediction": predicted, "low": low, "high": high}
-        return asked.deliver(asked.table.with_columns(**{name: pl.Series(each) for name, each in columns.items()}))
+            return np.stack([level_quantile(drawn, self.cuts_, self.levels_, share) for share in shares])
+        return np.stack([mixture_quantile(drawn, self.noises_, share) for share in shares])
 
     def similarity(self, items: IntArray) -> FloatArray:
         """Cosine (C, I) of the items' vectors, over all draws."""
