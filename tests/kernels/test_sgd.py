@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from honeyguide.kernels.sgd import step_blocks
+from honeyguide.kernels.sgd import step_blocks, step_ratings
 from honeyguide.run import Run
 
 PARTS, USERS, ITEMS, WIDTH = 4, 30, 21, 6
@@ -72,3 +72,25 @@ def test_threads_do_not_change_a_bit() -> None:
     given = blocks(1)
     one, two = epoch(given, biases=True, threads=1), epoch(given, biases=True, threads=2)
     assert all(np.array_equal(a, b) for a, b in zip(one, two, strict=True))
+
+
+@pytest.mark.parametrize("biases", [True, False])
+@pytest.mark.parametrize("threads", [1, 2])
+def test_biases_apart_give_the_same_pass(biases: bool, threads: int) -> None:
+    given = blocks(2)
+    given["row_reg"][:] = given["column_reg"][:] = 0.3
+    if not biases:
+        given["left"][:, 0] = given["right"][:, 0] = 0.0  # so that they neither count nor move
+    left, right, squares = epoch(given, biases=biases, threads=1)
+    entries = given["offsets"], given["rows"], given["columns"], given["targets"]
+    apart = [np.ascontiguousarray(given[side][:, 0]) for side in ("left", "right")]
+    vectors = [np.pad(given[side][:, 1:], ((0, 0), (0, 3))) for side in ("left", "right")]
+    found = 0.0
+    for stratum in range(PARTS):
+        rest = biases, 0.3, 0.05, *apart, *vectors
+        found += sum(Run(threads=threads).map(step_ratings, PARTS, PARTS, stratum, *entries, *rest, block=1))
+    for bias, padded, expected in zip(apart, vectors, (left, right), strict=True):
+        np.testing.assert_allclose(bias, expected[:, 0], atol=1e-6)
+        np.testing.assert_allclose(padded[:, : WIDTH - 1], expected[:, 1:], atol=1e-6)
+        assert (padded[:, WIDTH - 1 :] == 0).all()
+    assert found == pytest.approx(squares, rel=1e-5)

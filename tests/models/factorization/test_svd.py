@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
 from bench.history_length import exam
 
 from honeyguide.data.dataset import Dataset
@@ -36,6 +37,13 @@ def two_epochs(model: Svd, data: Dataset, run: Run) -> list[tuple[np.ndarray, np
     return seen
 
 
+def by_codes(matrix: sp.csr_matrix, mean: float, run: Run) -> tuple[np.ndarray, ...]:
+    """The entries in the order of training, offsets first, by the codes of people and items."""
+    places = svd._places(matrix, run)
+    offsets, rows, columns, targets = svd._blocks(matrix, mean, places)
+    return offsets, np.argsort(places[0])[rows], np.argsort(places[1])[columns], targets
+
+
 def products(left: np.ndarray, right: np.ndarray, biases: bool) -> np.ndarray:
     return left[..., 1:] @ right[..., 1:].T + left[..., :1] + right[..., 0] if biases else left @ right.T
 
@@ -63,7 +71,7 @@ def test_an_epoch_is_that_of_a_plain_loop(ratings: Dataset, biases: bool) -> Non
     model = Svd(factors=4, biases=biases)
     (left, right), (new_left, new_right) = two_epochs(model, ratings, run)
     mean = float(matrix.data.mean(dtype=np.float64)) if biases else 0.0
-    offsets, users, items, targets = svd._blocks(matrix, mean, run)
+    offsets, users, items, targets = by_codes(matrix, mean, run)
     assert sorted(zip(users, items, strict=True)) == sorted(zip(*matrix.nonzero(), strict=True))
     np.testing.assert_allclose(targets, matrix.toarray()[users, items] - mean, atol=1e-6)
     squares = 0.0
@@ -86,7 +94,7 @@ def test_an_epoch_is_that_of_a_plain_loop(ratings: Dataset, biases: bool) -> Non
 
 
 def test_blocks_of_a_stratum_share_neither_people_nor_items(ratings: Dataset) -> None:
-    offsets, users, items, _ = svd._blocks(ratings.matrix(), 0.0, Run(seed=2))
+    offsets, users, items, _ = by_codes(ratings.matrix(), 0.0, Run(seed=2))
     for stratum in range(8):
         blocks = [part * 8 + (part + stratum) % 8 for part in range(8)]
         for codes in (users, items):

@@ -12,7 +12,7 @@ for a fixed number of epochs, which is half of the regularisation: vectors begin
 
 People and items are dealt into parts, and threads work on blocks that share neither (kernels/sgd.py; Gemulla et al.
 2011). Within a block ratings lie by person, so that a person's vector stays in the fastest cache; the order of blocks
-is drawn anew for each epoch. Time: O(N F) an epoch. Memory: 40 bytes a rating and 8 F (U + I).
+is drawn anew for each epoch. Time: O(N F) an epoch. Memory: 40 bytes a rating and 12 F (U + I).
 
 Someone new gets the most likely vector given their history, with the people trained on as the prior (_prior.py),
 O(n F^2 + F^3). Score: O(F) an item.
@@ -26,12 +26,13 @@ from typing import ClassVar, Literal
 
 import numpy as np
 import scipy.sparse as sp
+from threadpoolctl import ThreadpoolController
 
 from honeyguide.arrays import BoolArray, FloatArray, IntArray, LongArray
 from honeyguide.data.dataset import Dataset, Shape
 from honeyguide.data.profiles import Pairs, Profiles
 from honeyguide.errors import DivergedError
-from honeyguide.kernels.sgd import step_blocks
+from honeyguide.kernels.sgd import step_ratings
 from honeyguide.kernels.spectrum import cosines
 from honeyguide.models.base import FoldIn, Recommender, Task
 from honeyguide.models.factorization import _prior
@@ -39,8 +40,9 @@ from honeyguide.params import param
 from honeyguide.run import Run
 
 _PARTS = 8  # people and items are dealt into this many parts, whatever the number of threads
+_LANES = 8  # numbers that vector units take at once: training pads the vectors with zeros
 
-_Blocks = tuple[LongArray, IntArray, IntArray, FloatArray]  # offsets (parts^2 + 1,), users, items, targets (N,)
+_Blocks = tuple[LongArray, IntArray, IntArray, FloatArray]  # offsets (parts^2 + 1,), rows, columns, targets (N,)
 
 
 @dataclass(kw_only=True, eq=False)
@@ -77,30 +79,40 @@ class Svd(Recommender):
     def _fit_epochs(self, data: Dataset, run: Run) -> Iterator[None]:
         ratings = data.matrix()  # (U, I)
         told = np.diff(ratings.indptr) > 0  # (U,)
-        self._begin(ratings, told, run)
-        regs = [np.full(n, self.reg, np.float32) for n in ratings.shape]
-        entries = _blocks(ratings, self.mean_ if self.biases else 0.0, run)
-        rest = self.biases, *regs, self.learning_rate, self.user_vectors_, self.item_vectors_
+        self.mean_ = float(ratings.data.mean(dtype=np.float64))
+        self.seen_ = np.bincount(ratings.indices, minlength=ratings.shape[1]) > 0  # (I,)
+        places = _places(ratings, run)
+        rated = zip((told, self.seen_), places, strict=True)
+        vectors = [self._first(rows[np.argsort(place)], run.rng(0, side)) for side, (rows, place) in enumerate(rated)]
+        biases = [np.zeros(n, np.float32) for n in ratings.shape]
+        entries = _blocks(ratings, self.mean_ if self.biases else 0.0, places)
+        rest = self.biases, float(self.reg), float(self.learning_rate), *biases, *vectors
+        blas = ThreadpoolController()  # more threads would go on spinning while those of the kernels work
         for epoch in range(self.epochs):
             squares = 0.0
             for stratum in run.rng(2, epoch).permutation(_PARTS):
-                squares += sum(run.map(step_blocks, _PARTS, _PARTS, int(stratum), *entries, *rest, block=1))
+                squares += sum(run.map(step_ratings, _PARTS, _PARTS, int(stratum), *entries, *rest, block=1))
+            self.user_vectors_, self.item_vectors_ = map(self._together, places, biases, vectors)  # (U, K), (I, K)
             self._check_finite()
             given = int(told.sum()), self.init_std**2, squares / ratings.nnz
-            self.prior_mean_, self.prior_root_ = _prior.fitted(self.user_vectors_, *given)
+            with blas.limit(limits=1, user_api="blas"):
+                self.prior_mean_, self.prior_root_ = _prior.fitted(self.user_vectors_, *given)
             yield
 
-    def _begin(self, ratings: sp.csr_matrix, told: BoolArray, run: Run) -> None:
-        """The mean, and the first vectors: noise, or zero of whom and what there is no rating."""
-        width, rng = self.factors + self.biases, run.rng(0)
-        self.mean_ = float(ratings.data.mean(dtype=np.float64))
-        self.seen_ = np.bincount(ratings.indices, minlength=ratings.shape[1]) > 0  # (I,)
-        first = [rng.standard_normal((n, width), np.float32) * np.float32(self.init_std) for n in ratings.shape]
-        self.user_vectors_, self.item_vectors_ = first  # (U, K), (I, K)
-        self.user_vectors_[~told] = 0.0
-        self.item_vectors_[~self.seen_] = 0.0
+    def _first(self, rated: BoolArray, rng: np.random.Generator) -> FloatArray:
+        """(R, F and what is missing to a multiple of _LANES) noise, and zero of whom or what there is no rating."""
+        vectors: FloatArray = np.zeros((len(rated), -(-self.factors // _LANES) * _LANES), np.float32)
+        vectors[:, : self.factors] = rng.standard_normal((len(rated), self.factors), np.float32)
+        vectors *= rated[:, None] * np.float32(self.init_std)
+        return vectors
+
+    def _together(self, places: LongArray, biases: FloatArray, vectors: FloatArray) -> FloatArray:
+        """(R, K) the biases (R,), where there are any, and the F factors, in the order of codes."""
+        made: FloatArray = np.empty((len(vectors), self.factors + self.biases), np.float32)
+        made[:, int(self.biases) :] = vectors[places, : self.factors]
         if self.biases:
-            self.user_vectors_[:, 0] = self.item_vectors_[:, 0] = 0.0
+            made[:, 0] = biases[places]
+        return made
 
     def _check_finite(self) -> None:
         """Raise DivergedError where a learning rate too high has taken the vectors to infinity."""
@@ -163,16 +175,23 @@ class Svd(Recommender):
         return near
 
     def memory(self, shape: Shape) -> int:
-        return 40 * shape.events + 8 * (self.factors + 1) * (shape.users + shape.items) + 24 * (self.factors + 1) ** 2
+        return 40 * shape.events + 12 * (self.factors + 8) * (shape.users + shape.items) + 24 * (self.factors + 1) ** 2
 
 
-def _blocks(ratings: sp.csr_matrix, offset: float, run: Run) -> _Blocks:
+def _places(ratings: sp.csr_matrix, run: Run) -> list[LongArray]:
+    """(U,), (I,) the rows that people and items have in training: those of a part are neighbours.
+
+    Threads that write to one cache line in turn, each its own numbers, take several times as long as one alone.
+    """
+    return [run.rng(1, side).permutation(n) for side, n in enumerate(ratings.shape)]
+
+
+def _blocks(ratings: sp.csr_matrix, offset: float, places: list[LongArray]) -> _Blocks:
     """Ratings less `offset`, block after block: of people in part p and items in part q from offsets[p * parts + q]."""
-    rng = run.rng(1)
-    parts = [rng.permutation(np.arange(n) % _PARTS).astype(np.int16) for n in ratings.shape]
-    users = np.repeat(np.arange(ratings.shape[0], dtype=np.int32), np.diff(ratings.indptr))
-    blocks = parts[0][users] * np.int16(_PARTS) + parts[1][ratings.indices]  # (N,)
+    rows = np.repeat(places[0], np.diff(ratings.indptr)).astype(np.int32)  # (N,)
+    columns = places[1].astype(np.int32)[ratings.indices]
+    parts = [(np.arange(n) * _PARTS // n).astype(np.int16) for n in ratings.shape]
+    blocks = parts[0][rows] * np.int16(_PARTS) + parts[1][columns]  # (N,)
     order = np.argsort(blocks, kind="stable")
     offsets = np.concatenate([[0], np.cumsum(np.bincount(blocks, minlength=_PARTS**2))]).astype(np.int64)
-    targets = (ratings.data - np.float32(offset)).astype(np.float32)
-    return offsets, users[order], ratings.indices.astype(np.int32)[order], targets[order]
+    return offsets, rows[order], columns[order], (ratings.data - np.float32(offset)).astype(np.float32)[order]

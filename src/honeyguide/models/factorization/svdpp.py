@@ -25,6 +25,7 @@ from typing import ClassVar, Literal
 
 import numpy as np
 import scipy.sparse as sp
+from threadpoolctl import ThreadpoolController
 
 from honeyguide.arrays import FloatArray, IntArray
 from honeyguide.data.dataset import Dataset, Shape
@@ -75,12 +76,14 @@ class Svdpp(Recommender):
         told = np.flatnonzero(np.diff(ratings.indptr)).astype(np.int32)
         rows = ratings.indptr.astype(np.int64), ratings.indices.astype(np.int32), ratings.data - np.float32(self.mean_)
         steps, vectors = (self.reg, self.learning_rate), (self.user_vectors_, self.item_vectors_, self.implicit_)
+        blas = ThreadpoolController()  # more threads would go on spinning while those of the kernels work
         for epoch in range(self.epochs):
             people = run.rng(1, epoch).permutation(told)
             squares = step_people(0, len(people), people, *rows, *steps, *vectors)
             self._check_finite()
             given = len(told), self.init_std**2, squares / ratings.nnz
-            self.prior_mean_, self.prior_root_ = _prior.fitted(self.user_vectors_, *given)
+            with blas.limit(limits=1, user_api="blas"):
+                self.prior_mean_, self.prior_root_ = _prior.fitted(self.user_vectors_, *given)
             yield
 
     def _begin(self, ratings: sp.csr_matrix, run: Run) -> None:
