@@ -39,7 +39,7 @@ from honeyguide.params import param
 from honeyguide.run import Run
 
 _LANES = 8  # numbers that vector units take at once: training pads the vectors with zeros
-_ROWS = 128  # rows that a thread updates at once
+_ROWS = 512  # rows that a thread updates at once
 _LEAST = 1e-3  # where all ratings are 0, factors begin as if they were so much
 _STEPS = 100  # updates of someone new: errors no longer change after some 50
 

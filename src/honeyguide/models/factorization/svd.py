@@ -179,9 +179,9 @@ class Svd(Recommender):
 
 
 def _places(ratings: sp.csr_matrix, run: Run) -> list[LongArray]:
-    """(U,), (I,) the rows that people and items have in training: those of a part are neighbours.
+    """(U,), (I,) the rows that people and items have in training.
 
-    Threads that write to one cache line in turn, each its own numbers, take several times as long as one alone.
+    Those of a part are neighbours, so that threads seldom write to one cache line.
     """
     return [run.rng(1, side).permutation(n) for side, n in enumerate(ratings.shape)]
 
