@@ -128,16 +128,18 @@ def test_a_stranger_is_the_mean_of_the_gaussian_of_their_own_feature() -> None:
     indptr, codes = np.array([0, 3, 3, 8]), rng.integers(0, 9, 8).astype(np.int32)
     when, targets = rng.integers(0, 2, 8).astype(np.int32), rng.normal(3, 1, 8).astype(np.float32)
     given = rng.normal(0, 0.5, (3, USED)).astype(np.float32)
-    mean, precision = rng.normal(0, 0.3, USED).astype(np.float32), rng.uniform(0.5, 3, USED).astype(np.float32)
+    mean, roots = rng.normal(0, 0.3, USED).astype(np.float32), rng.normal(0, 1, (5, USED, USED))
+    precisions = (roots @ roots.transpose(0, 2, 1) + np.eye(USED)).astype(np.float32)  # of 0 … 4 events
     out = np.empty((3, USED), np.float32)
-    gibbs.fold_in(0, 3, indptr, codes, when, targets, given, items, days, 0.7, NOISE, mean, precision, out)
+    gibbs.fold_in(0, 3, indptr, codes, when, targets, given, items, days, 0.7, NOISE, mean, precisions, out)
     for b in range(3):
         mine = slice(indptr[b], indptr[b + 1])
         item, day, own = items[codes[mine]].astype(float), days[when[mine]].astype(float), given[b].astype(float)
         both = item[:, 1:] + day[:, 1:]
         fixed = 0.7 + own[0] + item[:, 0] + day[:, 0] + both @ own[1:] + (item[:, 1:] * day[:, 1:]).sum(axis=1)
         slopes = np.column_stack([np.ones(len(item)), own[1:] + both])
-        left = np.diag(precision.astype(float)) + NOISE * slopes.T @ slopes
-        vector = np.linalg.solve(left, precision * mean + NOISE * slopes.T @ (targets[mine] - fixed))
+        prior = precisions[min(len(item), 4)].astype(float)
+        left = prior + NOISE * slopes.T @ slopes
+        vector = np.linalg.solve(left, prior @ mean + NOISE * slopes.T @ (targets[mine] - fixed))
         row = np.concatenate([[own[0] + vector[0] + own[1:] @ vector[1:]], own[1:] + vector[1:]])
         np.testing.assert_allclose(out[b], row, rtol=1e-4, atol=1e-5)

@@ -227,23 +227,25 @@ def settle_errors(
 def fold_in(
     start: int, stop: int, indptr: LongArray, items: IntArray, days: IntArray, targets: FloatArray, given: FloatArray,
     item_rows: FloatArray, day_rows: FloatArray, intercept: float, noise: float, mean: FloatArray,
-    precision: FloatArray, out: FloatArray,
+    precisions: FloatArray, out: FloatArray,
 ) -> None:  # fmt: skip
     """Set out[b] (B, K), b in start … stop, to the row of a person with the events indptr[b] … indptr[b + 1].
 
     `given` (B, K) is the row (l, q) made of what is known of them. To it comes the feature that is theirs alone, at the
-    mean of its Gaussian given their events of items (rows in `item_rows` (I, K)) on `days` (rows in `day_rows` (D, K),
-    one row of zeros where days do not count), of a prior N(mean, 1 / precision) (K,) and errors of precision `noise`.
+    mean of its Gaussian given their events. Rows of items are in item_rows (I, K), those of days in day_rows (D, K).
+    Its prior has this mean (K,) and, for someone with n events, the inverse covariance precisions[n] (L, K, K), the
+    last one also for more; `noise` is the precision of errors.
     """
     width = given.shape[1]
     z, gram, right = np.empty(width), np.empty((width, width)), np.empty(width)
     nothing = np.zeros(width, np.float32)
     for b in range(start, stop):
-        own = given[b]
+        own, precision = given[b], precisions[min(indptr[b + 1] - indptr[b], len(precisions) - 1)]
         for k in range(width):
-            gram[k, :] = 0.0
-            gram[k, k] = precision[k]
-            right[k] = precision[k] * mean[k]
+            right[k] = 0.0
+            for other in range(width):
+                gram[k, other] = precision[k, other]
+                right[k] += precision[k, other] * mean[other]
         for at in range(indptr[b], indptr[b + 1]):
             item, day = item_rows[items[at]], day_rows[days[at]]
             error = targets[at] - intercept - own[0] - item[0] - day[0]

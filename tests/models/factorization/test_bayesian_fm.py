@@ -18,7 +18,7 @@ from honeyguide.data.sources.movielens_100k import fold
 from honeyguide.errors import DataError, ParameterError
 from honeyguide.metrics.rating import rmse
 from honeyguide.models.factorization._relation_blocks import Block, Chain, identity, shares
-from honeyguide.models.factorization.bayesian_fm import BayesianFm, many_hot, mixture_quantile
+from honeyguide.models.factorization.bayesian_fm import BayesianFm, _as_if_rated, many_hot, mixture_quantile
 
 Make = Callable[..., Dataset]
 DAY, NOISE = 86_400, 0.3
@@ -100,6 +100,12 @@ def test_a_new_item_is_rated_by_its_attributes() -> None:
     plain = BayesianFm(factors=3, sweeps=30).fit(data)
     found = plain.predict([(user, i) for i in range(40, 50)])["prediction"]
     assert found.n_unique() == 1
+    seen = plain.rate(
+        data.profiles().take([user]), hg.data.profiles.Pairs(np.zeros(40, np.int32), np.arange(40, dtype=np.int32))
+    )
+    never = plain.predict([(user, -1)])["prediction"][0]
+    assert never == pytest.approx(seen.mean(), abs=0.02)
+    assert found[0] == pytest.approx(seen.mean(), abs=0.35)
     with pytest.raises(
         DataError, match=r"attributes must be columns of the table of items, got 'year'; there are: .*kind"
     ):
@@ -120,6 +126,57 @@ def test_what_someone_rated_says_what_they_like() -> None:
     told = test.take(test.items >= np.searchsorted(data.schema.items.series(), 40))
     given, blind = (BayesianFm(factors=3, sweeps=80, implicit=implicit).fit(train) for implicit in (True, False))
     assert error(given, told) < 0.8 * error(blind, told)
+
+
+def test_with_few_ratings_a_stranger_is_like_all_people() -> None:
+    """What someone rated is a feature learned from histories of twenty and more; one rating says little by it."""
+    data = hg.load("movielens-small")
+    rng, order = np.random.default_rng(0), np.random.default_rng(1).permutation(len(data))
+    out = rng.choice(data.n_users, 120, replace=False)
+    train, held = data.take(~np.isin(data.users, out)), data.take(order[np.isin(data.users[order], out)])
+    place = pl.Series(held.users).to_frame("u").select(pl.int_range(pl.len()).over("u")).to_series().to_numpy()
+    people, rows = np.unique(held.users, return_inverse=True)
+    asked = hg.data.profiles.Pairs(rows[place >= 10].astype(np.int32), held.items[place >= 10])
+    bias, model = hg.models.Bias().fit(train), BayesianFm(factors=4, sweeps=30).fit(train)
+    assert 20 <= model.usual_ <= 25
+    never, rated = (
+        model.item_rows_[:, np.isin(np.arange(data.n_items), train.items) == known, 1:] for known in (False, True)
+    )
+    assert np.abs(never[:, 0] - rated.mean(axis=1)).mean() < 0.1 * np.abs(rated.mean(axis=1)).mean()
+    for shown, gain in ((0, -0.01), (1, -0.005), (3, 0.0), (9, 0.01)):
+        profiles = held.take(place < shown).profiles(people).strangers()
+        of_bias, ours = (
+            np.sqrt(np.mean((m.rate(profiles, asked) - held.values[place >= 10]) ** 2)) for m in (bias, model)
+        )
+        assert ours < of_bias - gain
+
+
+def test_someone_of_whom_nothing_is_known_is_the_mean_of_all() -> None:
+    data = hg.read(planted(users=40, items=25))
+    model = BayesianFm(factors=2, sweeps=20, keep=3).fit(data)
+    nobody = hg.models.base.people.strangers(data.schema, [[]])
+    np.testing.assert_allclose(
+        model._people(nobody, hg.Run())[:, 0], model.user_rows_.mean(axis=1), rtol=1e-3, atol=1e-4
+    )
+    halfway = model._precisions(0)[model.usual_ // 2]
+    share = model.usual_ // 2 / model.usual_
+    own, others = np.diag(model.person_spread_[0]), model.others_spread_[0]
+    np.testing.assert_allclose(np.linalg.inv(halfway), share * own + (1 - share) * others, rtol=0.02, atol=0.01)
+
+
+def test_an_item_nobody_rated_gets_what_histories_add_to_others() -> None:
+    rng = np.random.default_rng(6)
+    vectors, rows = rng.normal(0, 1, (7, 3)).astype(np.float32), rng.normal(0, 1, (4, 3)).astype(np.float32)
+    ones = sp.csr_matrix((rng.random((3, 7)) < 0.6).astype(np.float32))
+    weights, before = shares(ones), rows.copy()
+    _as_if_rated(rows, np.array([False, False, True, False]), weights, vectors)
+    x = weights.toarray()
+    added = x @ vectors
+    added[:, 0] += ((added[:, 1:] ** 2).sum(axis=1) - (x**2) @ (vectors[:, 1:] ** 2).sum(axis=1)) / 2
+    mean, own = added.mean(axis=0), before[2]
+    expected = [own[0] + mean[0] + own[1:] @ mean[1:], *(own[1:] + mean[1:])]
+    np.testing.assert_allclose(rows[2], expected, rtol=1e-5)
+    np.testing.assert_array_equal(np.delete(rows, 2, axis=0), np.delete(before, 2, axis=0))
 
 
 def test_lists_are_made_by_ratings_at_the_moment_of_asking() -> None:

@@ -18,7 +18,7 @@ import polars as pl
 import scipy.sparse as sp
 from scipy.special import ndtr, ndtri
 
-from honeyguide.arrays import AnyArray, DoubleArray, FloatArray, IntArray, LongArray
+from honeyguide.arrays import AnyArray, BoolArray, DoubleArray, FloatArray, IntArray, LongArray
 from honeyguide.data.dataset import NO_TIME, Dataset, Shape
 from honeyguide.data.profiles import Pairs, Profiles
 from honeyguide.errors import DataError
@@ -32,6 +32,7 @@ from honeyguide.run import Run
 
 _DAY = 86_400
 _PEOPLE = 64  # folded in at once by a thread
+_FEW, _LONGEST = 0.05, 50  # the share of people whose histories are shorter than usual; the longest that counts as such
 _HALVINGS = 30  # of the interval that a quantile lies in
 _ROUNDS = 8  # of expectation and maximisation for a stranger's latent numbers
 
@@ -48,8 +49,10 @@ class BayesianFm(Recommender):
     drawn too, so that there is nothing to regularise by hand.
 
     `keep` draws, evenly spread over the chains, stay. A stranger gets, in each draw, the mean of their own vector given
-    their ratings; in other people's eyes they are not among those who rated an item. Of an item without ratings, the
-    vector of its own is the mean of all. Where no moment is told, the day is the mean day; outside those known, the
+    their ratings; in other people's eyes they are not among those who rated an item. What n items say of whoever rated
+    them was learned from histories of a usual length; with fewer, 1 - n / usual of the prior is the mean and covariance
+    of the people trained on, usual being what one in twenty of them has not. Of an item without ratings,
+    what would be its own is the mean of all. Where no moment is told, the day is the mean day; outside those known, the
     nearest.
 
     With `output="probit"` a rating is the interval between cutpoints, drawn too, that w0 + … + noise falls into, so
@@ -60,8 +63,8 @@ class BayesianFm(Recommender):
     fold_in: ClassVar[FoldIn] = "approximate"
     shapes: ClassVar[Mapping[str, str]] = {
         "user_rows_": "SUK", "item_rows_": "SIK", "new_item_": "SK", "history_vectors_": "SIK", "person_mean_": "SK",
-        "person_precision_": "SK", "day_rows_": "SDK", "any_day_": "SK", "days_": "D", "intercepts_": "S",
-        "noises_": "S", "cuts_": "SC", "levels_": "L",
+        "person_spread_": "SK", "others_mean_": "SK", "others_spread_": "SKK", "day_rows_": "SDK", "any_day_": "SK",
+        "days_": "D", "intercepts_": "S", "noises_": "S", "cuts_": "SC", "levels_": "L",
     }  # fmt: skip
 
     factors: int = param(10, low=1, tune=(4, 32), help="length of the vectors")
@@ -94,7 +97,7 @@ class BayesianFm(Recommender):
             return [list(self._samples(chain, wanted)) for chain in begun]
 
         drawn = [chain for part in run.map(chains, self.chains, block=1) for chain in part]
-        self._keep([sample for chain in drawn for sample in chain][: self.keep], days is not None)
+        self._keep([sample for chain in drawn for sample in chain][: self.keep], ratings, days is not None)
 
     def _samples(self, chain: Chain, wanted: AnyArray) -> Iterator[Sample]:
         for sweep in range(1, self.sweeps + 1):
@@ -134,7 +137,7 @@ class BayesianFm(Recommender):
         blocks = [Block(rows[0], people), Block(rows[1], items)]
         return blocks if days is None else [*blocks, Block(days, [identity(len(self.days_))])]
 
-    def _keep(self, samples: list[Sample], timed: bool) -> None:
+    def _keep(self, samples: list[Sample], ratings: sp.csr_matrix, timed: bool) -> None:
         """Set the learned state to what the samples hold."""
 
         def stacked(value: Any) -> FloatArray:
@@ -142,10 +145,19 @@ class BayesianFm(Recommender):
 
         self.user_rows_, self.item_rows_ = stacked(lambda s: s.rows[0]), stacked(lambda s: s.rows[1])
         self.person_mean_ = stacked(lambda s: s.means[0][0])
-        self.person_precision_ = stacked(lambda s: s.precisions[0][0])
-        self.new_item_ = stacked(lambda s: s.means[1][0])
+        self.person_spread_ = stacked(lambda s: 1.0 / s.precisions[0][0])
+        seen = np.bincount(ratings.indices, minlength=ratings.shape[1]) > 0  # (I,)
         if self.implicit:
+            lengths = np.diff(ratings.indptr)
+            self.usual_ = int(np.clip(np.quantile(lengths[lengths > 0], _FEW), 1, _LONGEST))
+            trained = zip(self.user_rows_[:, lengths > 0], self.person_mean_, strict=True)
+            learned = [_others(rows, mean) for rows, mean in trained]
+            self.others_mean_, self.others_spread_ = (np.stack(each) for each in zip(*learned, strict=True))
+            turned = shares(ratings.T.tocsr())
+            for rows, sample in zip(self.item_rows_, samples, strict=True):
+                _as_if_rated(rows, ~seen, turned[seen], sample.vectors[1][1])
             self.history_vectors_ = stacked(lambda s: s.vectors[0][1])
+        self.new_item_ = self.item_rows_[:, seen].mean(axis=1)
         if timed:
             self.day_rows_, self.any_day_ = stacked(lambda s: s.rows[2]), stacked(lambda s: s.means[2][0])
         else:
@@ -191,8 +203,10 @@ class BayesianFm(Recommender):
         for s in range(len(out)):
             if self.implicit:
                 gibbs.form_rows(0, len(new), *parts, self.history_vectors_[s], given)
+                told = np.minimum(np.diff(indptr)[:, None] / np.float32(self.usual_), np.float32(1.0))
+                given += (1.0 - told) * (self.others_mean_[s] - given)
             state = self.item_rows_[s], self._all_days(s), float(self.intercepts_[s]), float(self.noises_[s])
-            prior = self.person_mean_[s], self.person_precision_[s]
+            prior = self.person_mean_[s], self._precisions(s)
             targets = ratings.data
             folded[:] = given
             for _ in range(_ROUNDS if self._ordered else 1):
@@ -204,6 +218,15 @@ class BayesianFm(Recommender):
                 )
             out[s, ~known] = folded
         return out
+
+    def _precisions(self, sample: int) -> FloatArray:
+        """(L, K, K) the inverse of the prior's covariance for people with 0 … L - 1 ratings, the last one for more."""
+        own = np.diag(self.person_spread_[sample].astype(np.float64))
+        if not self.implicit:
+            return np.linalg.inv(own)[None].astype(np.float32)
+        known = np.minimum(np.arange(self.usual_ + 1) / self.usual_, 1.0)[:, None, None]
+        spread = known * own + (1.0 - known) * (self.others_spread_[sample] + 1e-3 * own)
+        return np.linalg.inv(spread).astype(np.float32)
 
     @property
     def _ordered(self) -> bool:
@@ -270,6 +293,28 @@ class BayesianFm(Recommender):
         width, rows = gibbs.padded(self.factors), shape.users + shape.items
         one = 4 * width * (width + 6) * rows + 60 * shape.events
         return self.chains * one + 4 * (self.keep + self.chains) * (self.factors + 1) * (rows + shape.items)
+
+
+def _others(rows: FloatArray, mean: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """What is given (K,) of someone like all, rows (R, K), and the covariance (K, K) of the feature added.
+
+    With the feature (w, v) a given (l, q) becomes (l + w + v.q, q + v): at its `mean` that is the mean of the rows.
+    """
+    wide = rows.astype(np.float64)
+    given = wide.mean(axis=0) - mean
+    given[0] -= mean[1:] @ given[1:]
+    wide[:, 0] -= wide[:, 1:] @ given[1:]
+    return given.astype(np.float32), np.cov(wide.T, bias=True).astype(np.float32)
+
+
+def _as_if_rated(rows: FloatArray, new: BoolArray, shares_of: sp.csr_matrix, vectors: FloatArray) -> None:
+    """Add to the rows (I, K) of `new` items (I,) the mean of what histories, shares (R, U), add to other items."""
+    added: FloatArray = np.empty((shares_of.shape[0], rows.shape[1]), np.float32)
+    parts = shares_of.indptr.astype(np.int64), shares_of.indices.astype(np.int32), shares_of.data
+    gibbs.form_rows(0, len(added), *parts, np.ascontiguousarray(vectors), added)
+    mean = added.mean(axis=0)
+    rows[new, 0] += mean[0] + rows[new, 1:] @ mean[1:]
+    rows[new, 1:] += mean[1:]
 
 
 def column(table: pl.DataFrame, name: str) -> pl.Series:
