@@ -5,10 +5,11 @@ Blocks are fixed by the data, never by the number of threads, so that results do
 
 from __future__ import annotations
 
+import itertools
 import os
 import sys
+import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
@@ -64,14 +65,32 @@ class Run:
     def map(self, kernel: Callable[..., Any], count: int, *args: Any, block: int = 256) -> list[Any]:
         """Call `kernel(start, stop, *args)` for fixed blocks of range(count) on threads; results in block order."""
         starts = range(0, count, block)
-        if len(starts) <= 1 or self.workers == 1:
-            return [kernel(start, min(start + block, count), *args) for start in starts]
-        pool = ThreadPoolExecutor(self.workers)
+        out: list[Any] = [None] * len(starts)
+        failures: dict[int, BaseException] = {}
+        take = itertools.count().__next__
+
+        def work() -> None:
+            while not failures and (at := take()) < len(starts):
+                try:
+                    out[at] = kernel(starts[at], min(starts[at] + block, count), *args)
+                except BaseException as error:
+                    failures[at] = error
+
+        others = [threading.Thread(target=work) for _ in range(min(self.workers, len(starts)) - 1)]
         try:
-            jobs = [pool.submit(kernel, start, min(start + block, count), *args) for start in starts]
-            return [job.result() for job in jobs]
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
+            for thread in others:
+                thread.start()
+            work()
+            for thread in others:
+                thread.join()
+        except BaseException as stop:  # Ctrl-C between two blocks
+            failures[-1] = stop
+            for thread in others:
+                if thread.ident is not None:
+                    thread.join()
+        if failures:
+            raise failures[min(failures)]
+        return out
 
     @contextmanager
     def track(self, label: str, total: int | None = None) -> Iterator[Task]:
