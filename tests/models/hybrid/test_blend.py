@@ -69,7 +69,7 @@ def test_models_that_cannot_be_blended() -> None:
         ("", r"Blend.models must name at least one model, such as bias,svd:factors=50"),
         ("bias,ease", r"Blend.models must be models that rate, got 'ease'."),
         ("bias:5", r"Blend.models must give hyperparameters as :name=value, got 'bias:5'."),
-        ("bias:reg=5", "no hyperparameter 'reg'; it has"),
+        ("bias:factors=5", "no hyperparameter 'factors'; it has"),
         ("baias", "there is no model 'baias'; did you mean bias"),
         ("bias:reg_user=-1", "Bias.reg_user must be a number >= 0.001, got -1"),
     ):
