@@ -52,11 +52,8 @@ class Profiles:
 
     def latest(self) -> LongArray:
         """(M,) the last event of each person with each item, in the order of `matrix().data`."""
-        keys = self.rows.astype(np.int64) * len(self.schema.items) + self.items  # (E,)
-        order = np.argsort(keys, kind="stable")
-        keys = keys[order]
-        ends: LongArray = order[np.append(keys[1:] != keys[:-1], True)] if len(keys) else order
-        return ends
+        order, _, ends = self._by_pair()
+        return order[ends]
 
     def positives(self) -> sp.csr_matrix:
         """(B, I) CSR float32 of ones: of ratings where the last one, of other events where any one, is positive."""
@@ -104,12 +101,18 @@ class Profiles:
             values=self.values[keep], times=None if self.times is None else self.times[keep],
         )  # fmt: skip
 
+    def _by_pair(self) -> tuple[LongArray, LongArray, LongArray]:
+        """Events (E,) by person and item, in time order within a pair; row * I + item of each; where pairs end (M,)."""
+        keys = self.rows.astype(np.int64) * len(self.schema.items) + self.items
+        order = np.argsort(keys, kind="stable")
+        keys = keys[order]
+        ends = np.flatnonzero(np.append(keys[1:] != keys[:-1], True)) if len(keys) else np.zeros(0, np.int64)
+        return order, keys, ends
+
     def _aggregate(self, values: FloatArray, *, last: bool) -> sp.csr_matrix:
         shape = (len(self), len(self.schema.items))
-        keys = self.rows.astype(np.int64) * shape[1] + self.items  # (E,)
-        order = np.argsort(keys, kind="stable")
-        keys, values = keys[order], values[order]
-        ends = np.flatnonzero(np.append(keys[1:] != keys[:-1], True)) if len(keys) else np.zeros(0, np.int64)
+        order, keys, ends = self._by_pair()
+        values = values[order]
         if last or len(ends) == len(keys):
             merged = values[ends]
         else:
