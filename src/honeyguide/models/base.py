@@ -24,7 +24,7 @@ import numpy as np
 import polars as pl
 
 from honeyguide import params
-from honeyguide.arrays import FloatArray, IntArray
+from honeyguide.arrays import FloatArray, IntArray, LongArray
 from honeyguide.data.dataset import Dataset, Schema, Shape
 from honeyguide.data.profiles import Pairs, Profiles
 from honeyguide.data.vocabulary import Id
@@ -281,7 +281,10 @@ class Recommender(ABC):
             able = ", ".join(name for name in registry.names() if issubclass(registry.load(name), Uncertain))
             raise UnsupportedError(f"{type(self).__name__} does not know how sure it is; these do: {able}")
         asked, scale = people.pairs(self, pairs, history), self.schema_.scale or (-np.inf, np.inf)
-        ends = self.quantiles(asked.profiles, asked.pairs, [(1.0 - level) / 2.0, (1.0 + level) / 2.0])
+        shares = (1.0 - level) / 2.0, (1.0 + level) / 2.0
+        ends = np.empty((2, len(asked.pairs)), np.float32)
+        for at, profiles, part in _parts(asked.profiles, asked.pairs):
+            ends[:, at] = self.quantiles(profiles, part, shares)
         columns = {"prediction": self.rate_clipped(asked.profiles, asked.pairs)}
         columns |= dict(zip(("low", "high"), np.clip(ends, *scale), strict=True))
         return asked.deliver(asked.table.with_columns(**{name: pl.Series(each) for name, each in columns.items()}))
@@ -290,13 +293,8 @@ class Recommender(ABC):
         """`rate` (N,), clipped to the scale, in blocks that bound the memory."""
         scale = self.schema_.scale or (-np.inf, np.inf)
         out = np.empty(len(pairs), np.float32)
-        order = np.argsort(pairs.rows, kind="stable")
-        for first in range(0, len(pairs), _PAIRS):
-            at = order[first : first + _PAIRS]
-            rows, local = np.unique(pairs.rows[at], return_inverse=True)
-            times = None if pairs.times is None else pairs.times[at]
-            part = Pairs(local.astype(np.int32), pairs.items[at], times)
-            out[at] = np.clip(self.rate(profiles.take(rows), part), *scale)
+        for at, part, asked in _parts(profiles, pairs):
+            out[at] = np.clip(self.rate(part, asked), *scale)
         return out
 
     def similar_items(self, items: Id | Sequence[Id], *, k: int = 10) -> Any:
@@ -339,6 +337,16 @@ class Recommender(ABC):
 def sizes(shape: Shape) -> dict[str, int]:
     """Bytes that a fit of each model, at its defaults, takes on data of this shape."""
     return {name: registry.load(name)().memory(shape) for name in registry.names()}
+
+
+def _parts(profiles: Profiles, pairs: Pairs) -> Iterator[tuple[LongArray, Profiles, Pairs]]:
+    """Pairs in blocks that bound the memory: which they are, the profiles that they are of, and themselves."""
+    order = np.argsort(pairs.rows, kind="stable")
+    for first in range(0, len(pairs), _PAIRS):
+        at = order[first : first + _PAIRS]
+        rows, local = np.unique(pairs.rows[at], return_inverse=True)
+        times = None if pairs.times is None else pairs.times[at]
+        yield at, profiles.take(rows), Pairs(local.astype(np.int32), pairs.items[at], times)
 
 
 def _check_k(k: int) -> None:
