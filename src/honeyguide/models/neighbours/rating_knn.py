@@ -21,6 +21,7 @@ from honeyguide.data.dataset import Dataset, Shape
 from honeyguide.data.profiles import Pairs, Profiles
 from honeyguide.kernels import rated
 from honeyguide.models.base import Recommender, Task
+from honeyguide.models.neighbours._asked import each_item, pair_by_pair
 from honeyguide.models.neighbours._baseline import bases, biases, row_of_each
 from honeyguide.params import param
 from honeyguide.run import Run
@@ -127,16 +128,10 @@ class RatingKnn(Recommender):
     # ---- asking -----------------------------------------------------------------------------------------------------
 
     def rate(self, profiles: Profiles, pairs: Pairs) -> FloatArray:
-        order = np.argsort(pairs.rows, kind="stable")
-        indptr = np.searchsorted(pairs.rows[order], np.arange(len(profiles) + 1))
-        ratings = np.empty(len(pairs), np.float32)
-        ratings[order] = self._rated(profiles, indptr.astype(np.int64), pairs.items[order])
-        return ratings
+        return pair_by_pair(self._rated, profiles, pairs)
 
     def score(self, profiles: Profiles, items: IntArray | None = None) -> FloatArray:
-        wanted = np.arange(len(self.base_), dtype=np.int32) if items is None else items.astype(np.int32)
-        indptr = np.arange(len(profiles) + 1, dtype=np.int64) * len(wanted)
-        return self._rated(profiles, indptr, np.tile(wanted, len(profiles))).reshape(len(profiles), len(wanted))
+        return each_item(self._rated, profiles, items)
 
     def _rated(self, profiles: Profiles, indptr: LongArray, items: IntArray) -> FloatArray:
         """(N,) the rating of each item by the profile whose part of `indptr` (B + 1,) it lies in; -1 is never seen."""
