@@ -85,6 +85,19 @@ def test_leave_last_takes_the_last_by_time_with_ties_in_the_order_of_the_file() 
     assert rows(split(data, "leave-last").test) == [4, 5]
 
 
+def test_leave_last_of_events_without_times_takes_the_order_of_the_file() -> None:
+    #         row: 0  1  2  3  4  5  6  7
+    people, items = [1, 0, 1, 0, 0, 1, 0, 2], [0, 1, 2, 3, 4, 0, 1, 0]
+    for times in (None, [NO_TIME] * 8, [7] * 8):
+        found = split(dataset(people, items, times), "leave-last", validation=0.1)
+        assert rows(found.test) == [5, 6]
+        assert found.validation is not None
+        assert rows(found.validation) == [2, 4]
+        assert rows(found.train) == [0, 1, 3, 7]
+    #   where some times are known, events without one come before the others
+    assert rows(split(dataset([0] * 3, [0, 1, 2], [4, NO_TIME, NO_TIME]), "leave-last").test) == [0]
+
+
 def test_time_cuts_at_one_moment_for_everybody() -> None:
     data = random_dataset(1, 1000, moments=500)
     train, validation, test = split(data, "time", test=0.2, validation=0.1)
@@ -210,13 +223,12 @@ def test_what_breaks_a_rule_is_one_clear_line(kind: str, arguments: dict[str, fl
         split(random_dataset(8), kind, **arguments)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("kind", ["time", "leave-last"])
-def test_kinds_that_need_times_say_so(kind: str) -> None:
-    rule = rf"split '{kind}' needs times, and these events have none: name their column \(time=\) or split 'random'\."
+def test_a_cut_by_time_without_times_says_so() -> None:
+    rule = r"split 'time' needs times, and these events have none: name their column \(time=\) or split 'random'\."
     with pytest.raises(DataError, match=rule):
-        split(dataset([0, 0, 1], [0, 1, 2]), kind)  # type: ignore[arg-type]
+        split(dataset([0, 0, 1], [0, 1, 2]), "time")
     with pytest.raises(DataError, match="needs times"):
-        split(dataset([0, 0, 1], [0, 1, 2], [NO_TIME] * 3), kind)  # type: ignore[arg-type]
+        split(dataset([0, 0, 1], [0, 1, 2], [NO_TIME] * 3), "time")
 
 
 def test_a_part_that_would_be_empty_is_refused() -> None:

@@ -7,7 +7,8 @@
     cold-people   a share of people, wholly held out; a share `history` of their events is what a model may be shown
     cold-items    a share of items, wholly held out
 
-Ties in time follow the file. Every row goes to exactly one part, in the file's order. Time O(N log N), memory O(N).
+Ties in time follow the file, and so does "leave-last" of events without times. Every row goes to exactly one part, in
+the file's order. Time O(N log N), memory O(N).
 """
 
 from __future__ import annotations
@@ -75,7 +76,8 @@ def split(
 ) -> Split:
     """Split data; `test` and `validation` are shares of all events, people or items, as the kind says.
 
-    "leave-last" takes `leave` events a person instead, and as many before them for validation if `validation` is given.
+    "leave-last" takes `leave` events a person instead, and as many before them for validation if `validation` is given;
+    events without times count as later the further down the file they are.
     ParameterError for a share outside its rule; DataError where times are needed and absent, or a part would be empty.
     """
     if kind not in _KINDS:
@@ -126,7 +128,6 @@ def _per_person(data: Dataset, sizes: _Shares, rng: np.random.Generator) -> Byte
 
 
 def _leave_last(data: Dataset, sizes: _Shares, rng: np.random.Generator) -> ByteArray:
-    _need_times(data, "leave-last")
     counts = np.bincount(data.users, minlength=data.n_users)
     tested = np.clip(counts - 1, 0, sizes.leave)
     watched = np.clip(counts - tested - 1, 0, sizes.leave if sizes.validation else 0)
@@ -134,7 +135,11 @@ def _leave_last(data: Dataset, sizes: _Shares, rng: np.random.Generator) -> Byte
 
 
 def _time(data: Dataset, sizes: _Shares, rng: np.random.Generator) -> ByteArray:
-    times = _need_times(data, "time")
+    times = data.times
+    if times is None or not (times != NO_TIME).any():
+        raise DataError(
+            "split 'time' needs times, and these events have none: name their column (time=) or split 'random'."
+        )
     part = np.full(len(data), _TRAIN, dtype=np.uint8)
     if sizes.validation:
         part[times >= _moment(times, sizes.test + sizes.validation)] = _VALIDATION
@@ -209,14 +214,6 @@ def _moment(times: LongArray, share: float) -> int:
     later = np.cumsum(counts[::-1])[::-1]  # (M,) events at each moment or after it
     nearest = 1 + int(np.argmin(np.abs(later[1:] - share * len(times)))) if len(moments) > 1 else 0
     return int(moments[nearest])
-
-
-def _need_times(data: Dataset, kind: str) -> LongArray:
-    if data.times is None or not (data.times != NO_TIME).any():
-        raise DataError(
-            f"split {kind!r} needs times, and these events have none: name their column (time=) or split 'random'."
-        )
-    return data.times
 
 
 def _check_shares(test: float, validation: float | None, history: float) -> None:
