@@ -48,12 +48,17 @@ def discard(*temporary: Path) -> None:
 
 def check_out(path: str | Path, suffixes: Sequence[str]) -> None:
     """ParameterError, before any work is done, for a file that could not be written or whose suffix is not offered."""
-    target = Path(path)
-    if target.suffix not in suffixes:
+    if Path(path).suffix not in suffixes:
         raise ParameterError(f"the output must end in {' or '.join(suffixes)}, got {str(path)!r}.")
+    check_place(path, "the output")
+
+
+def check_place(path: str | Path, what: str) -> None:
+    """ParameterError for a file that could not be written where it shall be; `what` names it."""
+    target = Path(path)
     if target.is_dir():
-        raise ParameterError(f"the output must be a file, got the folder {str(path)!r}.")
+        raise ParameterError(f"{what} must be a file, got the folder {str(path)!r}.")
     if not target.absolute().parent.is_dir():
-        raise ParameterError(f"the output must lie in a folder that exists, got {str(path)!r}; make the folder first.")
+        raise ParameterError(f"{what} must lie in a folder that exists, got {str(path)!r}; make the folder first.")
     if not os.access(target.absolute().parent, os.W_OK):
-        raise ParameterError(f"the output must lie in a folder that you may write to, got {str(path)!r}.")
+        raise ParameterError(f"{what} must lie in a folder that you may write to, got {str(path)!r}.")

@@ -12,10 +12,12 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
+from honeyguide.checkpoint import Checkpoint
 from honeyguide.errors import ParameterError
 from honeyguide.progress import Task
 
@@ -32,6 +34,7 @@ class Run:
     backend   of deep models, "jax" (default) or "tensorflow"; one a process, chosen before Keras is first imported
     memory    bytes a fit may use; None: what the machine has free
     progress  True, False, or None: a bar where the error stream is a terminal
+    checkpoint  a file that keeps the training of a deep model: a fit that was killed goes on from its last epoch
     """
 
     seed: int = 0
@@ -39,8 +42,11 @@ class Run:
     backend: Backend | None = None
     memory: int | None = None
     progress: bool | None = None
+    checkpoint: Checkpoint | str | Path | None = None
 
     def __post_init__(self) -> None:
+        if isinstance(self.checkpoint, str | Path):
+            object.__setattr__(self, "checkpoint", Checkpoint(self.checkpoint))
         whole = (("seed", "an integer", 0), ("threads", "an integer", 1), ("memory", "a number of bytes", 1))
         for name, what, low in whole:
             value = getattr(self, name)

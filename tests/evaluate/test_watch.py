@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -149,3 +150,28 @@ def test_a_fit_that_is_stopped_equals_a_fit_of_its_best_epochs() -> None:
     plain = Mf(factors=8, reg=0.001, epochs=watch.best_epoch).fit(train, run=Run(seed=1))
     one, other = (model.predict(validation)["prediction"].to_numpy() for model in (stopped, plain))
     np.testing.assert_allclose(one, other, rtol=1e-6)
+
+
+def test_its_state_is_kept_and_gone_on_from() -> None:
+    model, watch, truth, train, validation = prepared(metric="ndcg@10", patience=2)
+    quality = [0.1, 0.4, 0.3]
+    again = early_stopping(train, validation, metric="ndcg@10", patience=2)
+    noise = np.random.default_rng(0).random(truth.shape, dtype=np.float32)
+    for epoch, share in enumerate(quality, start=1):
+        model.plan_[:] = share * truth + (1 - share) * noise
+        model.tuple_ = (np.full(1, epoch), sp.csr_matrix(np.eye(2)))
+        assert not watch(model, epoch)
+    plain, arrays = watch.state()
+    again.restore(model, json.loads(json.dumps(plain)), {name: array.copy() for name, array in arrays.items()})
+    model.plan_[:] = noise
+    model.tuple_ = (np.full(1, 4), sp.csr_matrix(np.eye(2)))
+    assert again(model, 4)  # two epochs after the best, which was before the restart
+    again.finish(model)
+    assert (again.best_epoch, len(again.history)) == (2, 4)
+    assert model.tuple_[0][0] == 2
+
+    other = early_stopping(train, validation, metric="recall@10")
+    other.restore(model, plain, arrays)
+    assert not other(model, 4)  # values of another metric say nothing
+    assert np.isnan(other.history[:3]).all()
+    assert other.best_epoch == 4

@@ -25,7 +25,9 @@ from honeyguide.errors import (
 from honeyguide.models import registry
 from honeyguide.models.base import Iterative, Recommender, Similar, Uncertain, Updatable
 from honeyguide.models.people import strangers
+from honeyguide.run import Run
 
+DEEP = ("deep", "sequential")  # families that learn on Keras
 OTHER_WAYS: list[tuple[str, dict[str, object]]] = [
     ("popular", {"window": 0.05}),
     ("random", {"draws": "ratings"}),
@@ -59,7 +61,7 @@ def build(name: str, given: dict[str, object]) -> Recommender:
 def model(request: pytest.FixtureRequest, ratings: Dataset) -> Recommender:
     """Every model, fitted once a session."""
     name, given = request.param
-    if registry.family(name) == "deep" or given.get("solver") == "adam":
+    if registry.family(name) in DEEP or given.get("solver") == "adam":
         for package in ("keras", "jax"):
             if importlib.util.find_spec(package) is None:
                 pytest.skip(f"needs {package}")
@@ -126,6 +128,36 @@ def test_a_known_person_as_a_stranger(model: Recommender, ratings: Dataset) -> N
     else:  # the gap is in docs/log.md; here: better than chance by far
         ranks = [np.corrcoef(a, b)[0, 1] for a, b in zip(known, folded, strict=True)]
         assert np.mean(ranks) > 0.3
+
+
+def test_a_fit_that_was_killed_goes_on_to_the_same_model(model: Recommender, ratings: Dataset, tmp_path: Path) -> None:
+    if not isinstance(model, Iterative):
+        pytest.skip("learns in one piece")
+    name = registry.canonical(type(model).__name__)
+    given = {each: getattr(model, each) for each in params.declarations(type(model))}
+    kept, seen = tmp_path / "checkpoint", []
+
+    def kill(_: Recommender, epoch: int) -> bool:
+        seen.append(epoch)
+        if epoch == 2:
+            raise KeyboardInterrupt
+        return False
+
+    def resume() -> Recommender:
+        with pytest.raises(KeyboardInterrupt):
+            registry.create(name, given).fit(ratings, run=Run(checkpoint=kept), watch=kill)
+        assert kept.exists()
+        return registry.create(name, given).fit(ratings, run=Run(checkpoint=kept), watch=lambda _, e: seen.append(e))
+
+    if not (registry.family(name) in DEEP or given.get("solver") == "adam"):
+        with pytest.warns(HoneyguideWarning, match="keeps no checkpoint"), pytest.raises(KeyboardInterrupt):
+            registry.create(name, given).fit(ratings, run=Run(checkpoint=kept), watch=kill)
+        assert not kept.exists()
+        return
+    again = resume()
+    assert seen == [1, 2, 2, 3]
+    assert not kept.exists()
+    np.testing.assert_array_equal(again.score(ratings.profiles()), model.score(ratings.profiles()))
 
 
 def test_whoever_asks_gets_a_full_list_of_unseen_items(model: Recommender, ratings: Dataset) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -149,3 +150,42 @@ def test_nan_is_one_clear_line(row_wise: bool) -> None:
         DivergedError, match=r"^training diverged: the loss is nan in epoch 1; lower learning_rate, or "
     ):
         trainer.epoch(batches(3))
+
+
+@pytest.mark.parametrize("row_wise", [False, True])
+def test_training_goes_on_from_a_checkpoint_bit_for_bit(row_wise: bool, tmp_path: Path) -> None:
+    keras = backend.keras(Run())
+
+    def fresh(run: Run) -> Trainer:
+        layers = [keras.layers.Dense(1), keras.layers.Dropout(0.5, seed=3)]
+        layers[0].build((None, FACTORS))
+        initialise(layers, np.random.default_rng(2))
+
+        def loss(rows: dict, batch: dict) -> object:
+            hidden = layers[1](rows["user"][:, None] * (rows["item"] - rows["other"][:, None]), training=True)
+            return keras.ops.mean(keras.ops.square(layers[0](hidden)[..., 0] - batch["y"]))
+
+        given = Objective(tables(), {"user": "users", "item": "items", "other": "items"}, loss, layers)
+        return Trainer(given, learning_rate=0.02, run=run, row_wise=row_wise)
+
+    def drawn(rng: np.random.Generator) -> Iterator[dict[str, np.ndarray]]:
+        for batch in batches(10):
+            yield {**batch, "user": rng.integers(0, USERS, 16).astype(np.int32)}
+
+    def train(run: Run, stop: int) -> Trainer:
+        trainer, rng = fresh(run), np.random.default_rng(5)
+        for epoch in trainer.epochs(4, rng):
+            trainer.epoch(drawn(rng))
+            if epoch == stop:
+                break
+        return trainer
+
+    whole, run = train(Run(), 4), Run(checkpoint=tmp_path / "kept")
+    run.checkpoint.begin({})
+    train(run, 2)  # stopped before its second epoch was kept
+    assert run.checkpoint.begin({}) == 1
+    again = train(run, 4)
+    for name in tables():
+        np.testing.assert_array_equal(again.table(name), whole.table(name))
+    for one, two in zip(again.weights(), whole.weights(), strict=True):
+        np.testing.assert_array_equal(one, two)

@@ -28,6 +28,7 @@ from honeyguide.training.loop import Trainer
 from honeyguide.training.objective import Objective, initialise
 
 run = Run(backend=sys.argv[1])
+killed = Run(backend=sys.argv[1], checkpoint=sys.argv[2] + ".checkpoint")
 keras = backend.keras(run)
 rng = np.random.default_rng(0)
 tables = {name: rng.normal(0, 0.3, (rows, 6)).astype("f4") for name, rows in (("users", 50), ("items", 30))}
@@ -49,9 +50,29 @@ for row_wise in (False, True):
         decay = sum(keras.ops.sum(keras.ops.square(weight)) for layer in layers for weight in layer.trainable_variables)
         return keras.ops.mean(keras.ops.softplus(out) - batch["y"] * out) + 1e-3 * decay
 
-    trainer = Trainer(Objective(tables, {"user": "users", "item": "items"}, loss, layers),
-                      learning_rate=0.01, run=run, row_wise=row_wise)
-    kept[f"losses{row_wise}"] = trainer.epoch(given)
+    objective = Objective(tables, {"user": "users", "item": "items"}, loss, layers)
+    before = [np.array(variable) for variable in objective.trainable]
+    killed.checkpoint.begin({"row_wise": row_wise})
+    trainer = Trainer(objective, learning_rate=0.01, run=killed, row_wise=row_wise)
+    for epoch in trainer.epochs(3):
+        trainer.epoch(given[:20])  # it is killed in its second epoch, and the first alone is kept
+        if epoch == 2:
+            break
+    killed.checkpoint.begin({"row_wise": row_wise})
+    trainer = Trainer(objective, learning_rate=0.01, run=killed, row_wise=row_wise)
+    for epoch in trainer.epochs(2):
+        trainer.epoch(given[20:40])
+    resumed = [*(trainer.table(name) for name in tables), *trainer.weights()]
+    killed.checkpoint.finish()
+    for variable, value in zip(objective.trainable, before):
+        variable.assign(value)
+
+    trainer = Trainer(objective, learning_rate=0.01, run=run, row_wise=row_wise)
+    losses = [trainer.epoch(given[:20]), trainer.epoch(given[20:40])]
+    straight = [*(trainer.table(name) for name in tables), *trainer.weights()]
+    for one, two in zip(resumed, straight, strict=True):
+        np.testing.assert_array_equal(one, two)
+    kept[f"losses{row_wise}"] = np.concatenate([*losses, trainer.epoch(given[40:])])
     kept.update({f"{name}{row_wise}": trainer.table(name) for name in tables})
     kept.update({f"weight{row_wise}{at}": weight for at, weight in enumerate(trainer.weights())})
 assert keras.backend.backend() == sys.argv[1]

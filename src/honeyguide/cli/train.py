@@ -19,17 +19,23 @@ def command(
     model: Annotated[str, typer.Option(help="Its name; `honeyguide models` lists them.")],
     out: Annotated[Path, typer.Option(help="The model file to write.")],
     set_: Settings = None,
+    checkpoint: Annotated[
+        Path | None, typer.Option(help="A file that keeps the training of a deep model; a killed fit goes on from it.")
+    ] = None,
     histories: Annotated[bool, typer.Option(help="Keep the histories, so that known people can be served.")] = True,
     json: Json = False,
 ) -> None:
     """Fit a model on all of the data and save it in one file."""
     import time
+    from dataclasses import replace
 
-    from honeyguide.files import check_out
+    from honeyguide.files import check_out, check_place
     from honeyguide.models import registry
 
     check_out(out, (".safetensors",))
-    built, run = registry.create(model, settings(set_)), how.run()
+    if checkpoint is not None:
+        check_place(checkpoint, "the checkpoint")
+    built, run = registry.create(model, settings(set_)), replace(how.run(), checkpoint=checkpoint)
     data = reading.read(source, run)
     begun = time.perf_counter()
     built.fit(data, run=run)

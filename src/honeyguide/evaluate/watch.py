@@ -16,11 +16,13 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
+from honeyguide.arrays import AnyArray
 from honeyguide.data.dataset import Dataset
 from honeyguide.errors import DataError, ParameterError
 from honeyguide.evaluate.exam import Exam, exam
 from honeyguide.evaluate.measure import mark
 from honeyguide.metrics import Metric, metric
+from honeyguide.models import stored
 from honeyguide.models.base import Recommender
 from honeyguide.run import Run
 
@@ -42,6 +44,7 @@ class EarlyStopping:
         if epoch == 1:
             self.history, self.best_epoch, self._best = [], 0, {}
         value = self._measure(model)
+        self.history += [math.nan] * (epoch - 1 - len(self.history))  # those before a checkpoint without a watcher
         self.history.append(value)
         if not math.isnan(value) and (not self.best_epoch or self.metric.ahead(value, self.best)):
             self.best_epoch = epoch
@@ -59,6 +62,23 @@ class EarlyStopping:
             for name, value in self._best.items():
                 setattr(model, name, value)
         self._best = {}
+
+    def state(self) -> tuple[dict[str, Any], dict[str, AnyArray]]:
+        """(plain, arrays) of what was seen, for a checkpoint."""
+        arrays: dict[str, AnyArray] = {}
+        best = {name: stored.pack(value, name, arrays) for name, value in self._best.items()}
+        return {
+            "metric": self.metric.name,
+            "history": self.history,
+            "best_epoch": self.best_epoch,
+            "best": best,
+        }, arrays
+
+    def restore(self, model: Recommender, plain: Mapping[str, Any], arrays: Mapping[str, AnyArray]) -> None:
+        """Go on from what `state` gave; from nothing where the earlier run was not watched by this metric."""
+        if plain.get("metric") == self.metric.name:
+            self.history, self.best_epoch = list(plain["history"]), plain["best_epoch"]
+            self._best = {name: stored.unpack(part, name, arrays) for name, part in plain["best"].items()}
 
     def _measure(self, model: Recommender) -> float:
         paper = self._paper

@@ -14,6 +14,7 @@ Optional abilities are methods that a model has or has not:
 from __future__ import annotations
 
 import copy
+import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,11 +25,19 @@ import numpy as np
 import polars as pl
 
 from honeyguide import params
-from honeyguide.arrays import FloatArray, IntArray, LongArray
+from honeyguide.arrays import AnyArray, FloatArray, IntArray, LongArray
+from honeyguide.checkpoint import Checkpoint
 from honeyguide.data.dataset import Dataset, Schema, Shape
 from honeyguide.data.profiles import Pairs, Profiles
 from honeyguide.data.vocabulary import Id
-from honeyguide.errors import DataError, MemoryBudgetError, NotFittedError, ParameterError, UnsupportedError
+from honeyguide.errors import (
+    DataError,
+    HoneyguideWarning,
+    MemoryBudgetError,
+    NotFittedError,
+    ParameterError,
+    UnsupportedError,
+)
 from honeyguide.models import lists, people, registry, renew
 from honeyguide.run import Run, in_units
 
@@ -60,6 +69,14 @@ class Uncertain(Protocol):
     """A model that knows how sure it is: (S, N) the numbers below which the shares (S,) of the ratings will lie."""
 
     def quantiles(self, profiles: Profiles, pairs: Pairs, shares: Sequence[float]) -> FloatArray: ...
+
+
+@runtime_checkable
+class Resumable(Protocol):
+    """A watcher whose state, (plain, arrays), goes into a checkpoint and comes back from it."""
+
+    def state(self) -> tuple[Mapping[str, Any], Mapping[str, AnyArray]]: ...
+    def restore(self, model: Recommender, plain: Mapping[str, Any], arrays: Mapping[str, AnyArray]) -> None: ...
 
 
 @runtime_checkable
@@ -130,6 +147,7 @@ class Recommender(ABC):
                 if isinstance(self, Iterative):
                     self._run_epochs(data, run, watch)
                 else:
+                    self._say_whether_kept(run.checkpoint)
                     with run.track(f"fitting {type(self).__name__}"):
                         self._fit(data, run)
         except BaseException:
@@ -159,14 +177,39 @@ class Recommender(ABC):
 
     def _run_epochs(self, data: Dataset, run: Run, watch: Watch | None) -> None:
         assert isinstance(self, Iterative)
+        kept, done = run.checkpoint, 0
+        assert not isinstance(kept, str | Path)
+        resumable = watch if isinstance(watch, Resumable) else None
+        if kept is not None:
+            done = kept.begin(self._identity(run))
+            if done and resumable is not None:
+                resumable.restore(self, *kept.watched)
         with run.track(f"fitting {type(self).__name__}", self.epochs) as bar:
-            for epoch, _ in enumerate(self._fit_epochs(data, run), start=1):
+            bar.advance(done)
+            for epoch, _ in enumerate(self._fit_epochs(data, run), start=done + 1):
                 bar.advance()
+                self._say_whether_kept(kept)
                 if watch is not None and watch(self, epoch):
                     break
+                if kept is not None and resumable is not None:
+                    kept.watched = resumable.state()
+        if kept is not None:
+            kept.finish()
         finish = getattr(watch, "finish", None)
         if finish is not None:
             finish(self)
+
+    def _say_whether_kept(self, kept: Any) -> None:
+        if isinstance(kept, Checkpoint) and not kept.used:
+            kept.used = True  # said once
+            text = f"{type(self).__name__} keeps no checkpoint: a fit that is killed begins anew; deep models go on"
+            warnings.warn(text, HoneyguideWarning, stacklevel=4)
+
+    def _identity(self, run: Run) -> dict[str, Any]:
+        """What is trained, on what and how: a checkpoint of anything else is refused."""
+        given = {name: getattr(self, name) for name in params.declarations(type(self))}
+        name = registry.canonical(type(self).__name__)
+        return {"model": name, "hyperparameters": repr(given), "data": self.fingerprint_, "seed": run.seed}
 
     def _admit(self, data: Dataset, run: Run) -> None:
         params.check(self)  # someone may have set one since

@@ -57,6 +57,10 @@ def open_model(path: str | Path, *, verify: bool = False) -> Recommender:
     Raises ArtifactError for a damaged, foreign or later file.
     """
     file = artifact.read(path, verify=verify)
+    if "checkpoint" in file.header:
+        raise ArtifactError(
+            f"{path} is a checkpoint of a fit that did not come to its end, not a model; fit on with it"
+        )
     try:
         schema = _unpack_schema(file)
         model = _unpack_model("model", file.header, file.arrays)
@@ -93,11 +97,12 @@ def _pack_model(model: Recommender, prefix: str, arrays: dict[str, AnyArray]) ->
     return {
         "model": registry.canonical(type(model).__name__),
         "hyperparameters": given,
-        "state": {name: _pack(value, f"{prefix}.{name}", arrays) for name, value in state.items()},
+        "state": {name: pack(value, f"{prefix}.{name}", arrays) for name, value in state.items()},
     }
 
 
-def _pack(value: Any, name: str, arrays: dict[str, AnyArray]) -> dict[str, Any]:
+def pack(value: Any, name: str, arrays: dict[str, AnyArray]) -> dict[str, Any]:
+    """One piece of learned state as JSON; its arrays are added to `arrays`, under names that begin with `name`."""
     if isinstance(value, np.ndarray):
         arrays[name] = value
         return {"kind": "array"}
@@ -106,7 +111,7 @@ def _pack(value: Any, name: str, arrays: dict[str, AnyArray]) -> dict[str, Any]:
         arrays.update({f"{name}.data": matrix.data, f"{name}.indices": matrix.indices, f"{name}.indptr": matrix.indptr})
         return {"kind": "csr", "shape": list(matrix.shape)}
     if isinstance(value, tuple):
-        return {"kind": "tuple", "parts": [_pack(part, f"{name}.{at}", arrays) for at, part in enumerate(value)]}
+        return {"kind": "tuple", "parts": [pack(part, f"{name}.{at}", arrays) for at, part in enumerate(value)]}
     if value is None or isinstance(value, bool | int | float | str | np.generic):
         return {"kind": "scalar", "value": value.item() if isinstance(value, np.generic) else value}
     return {"kind": "model", **_pack_model(value, name, arrays)}
@@ -122,11 +127,12 @@ def _unpack_model(prefix: str, packed: Mapping[str, Any], arrays: Mapping[str, A
     for name, part in packed["state"].items():
         if not name.endswith("_") or name.startswith("_") or name in _COMMON:
             raise ValueError(f"{name!r} is no learned state")
-        setattr(model, name, _unpack(part, f"{prefix}.{name}", arrays))
+        setattr(model, name, unpack(part, f"{prefix}.{name}", arrays))
     return model
 
 
-def _unpack(part: Mapping[str, Any], name: str, arrays: Mapping[str, AnyArray]) -> Any:
+def unpack(part: Mapping[str, Any], name: str, arrays: Mapping[str, AnyArray]) -> Any:
+    """What `pack` made `part` of. ValueError or KeyError where it is of nothing that a model learns."""
     match part["kind"]:
         case "array":
             return arrays[name]
@@ -136,7 +142,7 @@ def _unpack(part: Mapping[str, Any], name: str, arrays: Mapping[str, AnyArray]) 
             matrix.check_format(full_check=True)
             return matrix
         case "tuple":
-            return tuple(_unpack(inner, f"{name}.{at}", arrays) for at, inner in enumerate(part["parts"]))
+            return tuple(unpack(inner, f"{name}.{at}", arrays) for at, inner in enumerate(part["parts"]))
         case "scalar" if part["value"] is None or isinstance(part["value"], bool | int | float | str):
             return part["value"]
         case "model":

@@ -63,6 +63,28 @@ class JaxStep:
         """Copies of the layers' trained weights."""
         return [np.array(value) for value, _, _ in self._weights]
 
+    def state(self) -> dict[str, AnyArray]:
+        """Copies of everything that training goes on from."""
+        return {name: np.array(leaf) for name, leaf in _named(self._everything())}
+
+    def restore(self, state: Mapping[str, AnyArray]) -> None:
+        """Go on from what `state` gave."""
+        import jax
+
+        held = self._everything()
+        leaves = [jax.numpy.array(state[name]) for name, _ in _named(held)]
+        self._whole, self._packed, self._weights, self._rest = jax.tree.unflatten(jax.tree.structure(held), leaves)
+
+    def _everything(self) -> Any:
+        return self._whole, self._packed, self._weights, self._rest
+
+
+def _named(tree: Any) -> list[tuple[str, Any]]:
+    """The arrays of a tree, each with its place in it."""
+    import jax
+
+    return [(jax.tree_util.keystr(path), leaf) for path, leaf in jax.tree.leaves_with_path(tree)]
+
 
 def _pack(value: FloatArray) -> FloatArray:
     """(rows, 3 F) with value in the first third and zeros in those of m and v."""

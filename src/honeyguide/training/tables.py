@@ -87,11 +87,11 @@ class Touched:
 
 
 class RowIndex:
-    """Remembers at which step each row of a table was last brought up to date. The spare row comes after the last."""
+    """Remembers the step (`last`) at which each row of a table was brought up to date. The spare row is the last."""
 
     def __init__(self, rows: int, schedule: Schedule) -> None:
         self._schedule, self._spare = schedule, rows
-        self._last = np.zeros(rows + 1, np.int32)
+        self.last: IntArray = np.zeros(rows + 1, np.int32)
         self._place = np.zeros(rows + 1, np.int32)  # scratch: where in the batch a row was seen
 
     def touch(self, ids: AnyArray, step: int) -> Touched:
@@ -104,14 +104,14 @@ class RowIndex:
         rank = np.cumsum(chosen, dtype=np.int32) - 1
         padded = np.full(bucket(len(unique)), self._spare, np.int32)
         padded[: len(unique)] = unique
-        missed = self._schedule.missed(self._last[padded], step - 1)
-        self._last[padded] = step
+        missed = self._schedule.missed(self.last[padded], step - 1)
+        self.last[padded] = step
         return Touched(padded, rank[first], missed)
 
     def settled(self, value: FloatArray, m: FloatArray, v: FloatArray, step: int) -> FloatArray:
         """Values (rows, F) caught up to `step`, the spare row left out; nothing is changed."""
         rows = self._spare
-        move = self._schedule.missed(self._last[:rows], step)["move"]
+        move = self._schedule.missed(self.last[:rows], step)["move"]
         return np.asarray(value[:rows] - move[:, None] * m[:rows] / (np.sqrt(v[:rows]) + EPSILON), np.float32)
 
 

@@ -49,6 +49,20 @@ class TensorflowStep:
         """Copies of the layers' trained weights."""
         return [np.array(variable.numpy()) for variable, _, _ in self._weights]
 
+    def state(self) -> dict[str, AnyArray]:
+        """Copies of everything that training goes on from."""
+        return {name: np.array(variable.numpy()) for name, variable in self._everything().items()}
+
+    def restore(self, state: Mapping[str, AnyArray]) -> None:
+        """Go on from what `state` gave."""
+        for name, variable in self._everything().items():
+            variable.assign(state[name])
+
+    def _everything(self) -> dict[str, Any]:
+        groups = {**self._tables, **{f"weights.{at}": group for at, group in enumerate(self._weights)}}
+        named = {f"{name}.{at}": variable for name, group in groups.items() for at, variable in enumerate(group)}
+        return named | {f"rest.{at}": variable for at, variable in enumerate(self._objective.untrained)}
+
     def _train(self, rate: Any, touched: Any, inverse: Any, batch: Any) -> Any:
         import tensorflow as tf
         from keras import ops

@@ -114,7 +114,7 @@ class NeuMF(Recommender):
         steps, rate = self.epochs * terms.steps(self.batch_size), self.learning_rate
         trainer = Trainer(objective, learning_rate=lambda t: rate * max(0.0, 1.0 - (t - 1) / steps), run=run)
         self.rated_ = np.bincount(known.indices, minlength=data.n_items) > 0
-        for _ in range(self.epochs):
+        for _ in trainer.epochs(self.epochs, rng):
             trainer.epoch(terms.epoch(self.batch_size, rng))
             self._take(trainer, np.diff(known.indptr) > 0)
             yield

@@ -144,11 +144,11 @@ class Mf(Recommender):
             Objective(tables, {"user": "users", "item": "items"}, loss),
             learning_rate=lambda step: self._rate((step - 1) // steps), run=run,
         )  # fmt: skip
-        for epoch in range(self.epochs):
+        for epoch in trainer.epochs(self.epochs):
             trainer.epoch(
                 {"user": users[at], "item": items[at], "target": targets[at], "weight": weight,
                  "user_reg": user_reg[users[at]], "item_reg": item_reg[items[at]]}
-                for at, weight in shuffled(len(users), size, run.rng(2, epoch))
+                for at, weight in shuffled(len(users), size, run.rng(2, epoch - 1))
             )  # fmt: skip
             self.user_vectors_, self.item_vectors_ = trainer.table("users"), trainer.table("items")
             yield
