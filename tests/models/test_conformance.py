@@ -35,6 +35,8 @@ OTHER_WAYS: list[tuple[str, dict[str, object]]] = [
     ("svd", {"biases": False, "learning_rate": 0.1}),
     ("bias", {"solver": "sgd", "learning_rate": 0.02}),
     ("neumf", {"objective": "squared_error"}),
+    ("autorec", {"by": "user"}),
+    ("multvae", {"variational": False}),
     ("mf", {"solver": "sgd"}),
     ("mf", {"biases": False}),
     ("mf", {"solver": "adam"}),
@@ -210,6 +212,7 @@ def test_file_and_memory_agree(model: Recommender, ratings: Dataset, tmp_path: P
     assert params.declarations(type(again)).keys() == params.declarations(type(model)).keys()
     for name in params.declarations(type(model)):
         assert getattr(again, name) == getattr(model, name)
+    assert again.schema_.user_table.equals(model.schema_.user_table)
     np.testing.assert_allclose(again.score(again.histories_), model.score(model.histories_), rtol=1e-6, atol=1e-6)
     assert again.schema_.titles(np.array([1])) == model.schema_.titles(np.array([1]))
     again.save(tmp_path / "n.safetensors")
