@@ -25,7 +25,8 @@ def dataset(rows: Rows, *, explicit: bool = True, positive: str = "every event",
     scale = (float(values.min()), float(values.max())) if explicit and len(rows) else None
     people, things = Vocabulary.of(users), Vocabulary.of(items)
     table = pl.DataFrame({"title": [f"Title of {item}" for item in things.series()]})
-    schema = Schema(people, things, explicit, scale, Positive(positive), table)
+    known = pl.DataFrame({"team": [f"team of {user}" for user in people.series()]})
+    schema = Schema(people, things, explicit, scale, Positive(positive), table, known)
     times = np.array([row[3] for row in rows], dtype=np.int64) if timed else None
     return Dataset(schema, people.encode(users), things.encode(items), values, times)
 

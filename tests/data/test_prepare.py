@@ -54,6 +54,7 @@ def test_k_core_drops_ids_and_counts_repeats_once(make: Make) -> None:
     assert [row[:2] for row in rows(kept)] == [("a", "x"), ("a", "y"), ("b", "x"), ("b", "y")]
     assert kept.schema.users.series().to_list() == ["a", "b"]
     assert kept.schema.item_table.rows() == [("Title of x",), ("Title of y",)]
+    assert kept.schema.user_table.rows() == [("team of a",), ("team of b",)]
     assert len(k_core(data, 9)) == 0
     with pytest.raises(ParameterError, match="must be integers >= 1"):
         k_core(data, 0)
@@ -89,11 +90,13 @@ def test_compact_keeps_the_events(ratings: Dataset) -> None:
 
 def test_parts_under_one_schema() -> None:
     names = pl.DataFrame({"id": ["x", "q"], "title": ["X", "Q"]})
-    one = read(pl.DataFrame({"user": [5, 1], "item": ["x", "b"], "rating": [1.0, 4.0]}), items=names)
+    ages = pl.DataFrame({"user": [5, 9], "age": [50, 90]})
+    one = read(pl.DataFrame({"user": [5, 1], "item": ["x", "b"], "rating": [1.0, 4.0]}), items=names, users=ages)
     two = read(pl.DataFrame({"user": [3, 5], "item": ["a", "x"], "rating": [2.0, 5.0]}))
     first, second = under_one_schema(one, two)
     assert first.schema is second.schema
-    assert first.schema.users.series().to_list() == [1, 3, 5]
+    assert first.schema.users.series().to_list() == [1, 3, 5, 9]
+    assert first.schema.user_table.rows() == [(None,), (None,), (50,), (90,)]
     assert first.schema.items.series().to_list() == ["a", "b", "q", "x"]
     assert first.schema.item_table.rows() == [(None,), (None,), ("Q",), ("X",)]
     assert first.schema.scale == (1.0, 5.0)

@@ -245,6 +245,25 @@ def test_items_are_aligned_and_join_the_vocabulary(tmp_path: Path) -> None:
     assert rows(data) == [(1, 20, 3.0, 4), (1, 3, 5.0, 4)]
 
 
+def test_people_are_aligned_and_join_the_vocabulary(tmp_path: Path) -> None:
+    path = write(tmp_path, HEAD + "9,20,3,4\n1,3,5,4\n")
+    users = write(tmp_path, "userId,age,country\n9,30,pe\n4,,cn\n", "people.csv")
+    data = read(path, users=users)
+    assert data.schema.users.series().to_list() == [1, 4, 9]
+    assert data.schema.user_table.rows() == [(None, None), (None, "cn"), (30, "pe")]
+    assert rows(data) == [(9, 20, 3.0, 4), (1, 3, 5.0, 4)]
+    profiles = data.profiles()
+    assert profiles.attributes.rows() == data.schema.user_table.rows()
+    assert profiles.take([2, 0]).attributes.rows() == [(30, "pe"), (None, None)]
+    assert profiles.take(slice(1, 3)).strangers().attributes.rows() == [(None, "cn"), (30, "pe")]
+    with pytest.raises(
+        DataError, match="^user ids are integers in the interactions and strings in the table of people$"
+    ):
+        read(pd.DataFrame({"user": [1], "item": [20]}), users=pd.DataFrame({"id": ["1"], "age": [2]}))
+    with pytest.warns(HoneyguideWarning, match="repeat a user id"):
+        read(path, users=pd.DataFrame({"id": [9, 9], "age": [2, 3]}))
+
+
 def test_a_second_row_of_an_item_is_left_out_with_a_warning_to_the_caller() -> None:
     events = pd.DataFrame({"user": [1, 1], "item": [20, 3]})
     items = pd.DataFrame({"id": [20, 7, 20], "title": ["first", "other", "second"]})

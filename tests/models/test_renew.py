@@ -29,6 +29,7 @@ def test_events_follow_those_there_were(make: Make) -> None:
     both = make([*OLD, *NEW], positive=">=3")
     order = both.schema.items.encode(after.schema.items.series())
     np.testing.assert_array_equal(after.matrix().toarray(), both.matrix().toarray()[:, order])
+    assert after.schema.user_table["team"].to_list() == [f"team of {user}" for user in "uvw"]
     assert after.matrix()[0, 0] == 4.0  # of two opinions of one moment the new one
     assert after.schema.titles(np.arange(5)) == [f"Title of {item}" for item in ("a", "b", "c", "aa", "d")]
 

@@ -130,6 +130,7 @@ HARM = {
     ),
     "ids that are not UTF-8": not_characters,
     "a table that is not Arrow": put("item_table", slice(None), 7),
+    "a table of fewer people": lambda _, arrays: arrays.__setitem__("user_table", arrays["item_table"]),
     "a table cut short": lambda _, arrays: arrays.__setitem__("item_table", arrays["item_table"][:200]),
     "no weights": drop("model.weights_"),
     "no vocabulary": drop("items.ids"),

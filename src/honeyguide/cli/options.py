@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from honeyguide.run import Run
 
 _Option = typer.Option
+_WHOLE = ("data", "items", "users")  # sources, not columns
 
 
 @dataclass(frozen=True)
@@ -39,14 +40,15 @@ class Source:
     value: Annotated[str | None, _Option(help="Column of counts: plays, quantities.")] = None
     time: Annotated[str | None, _Option(help="Column of times.")] = None
     items: Annotated[str | None, _Option(help="A file about the items: ids, titles, …")] = None
+    users: Annotated[str | None, _Option(help="A file about the people: ids, age, country, …")] = None
     separator: Annotated[str | None, _Option(help="Between the fields of a text file.")] = None
     header: Annotated[bool | None, _Option(help="Whether the first line names the columns.")] = None
     encoding: Annotated[str | None, _Option(help="Of a text file, such as latin-1.")] = None
     query: Annotated[str | None, _Option(help="What to ask of a database.")] = None
 
     def columns(self) -> dict[str, Any]:
-        """The arguments that `read` and `check` share, but the source itself."""
-        return {field.name: getattr(self, field.name) for field in fields(self) if field.name not in ("data", "items")}
+        """The arguments that `read` and `check` share, but the sources themselves."""
+        return {field.name: getattr(self, field.name) for field in fields(self) if field.name not in _WHOLE}
 
     def is_set(self) -> bool:
         """Whether the data is a known set and no file."""
@@ -81,7 +83,7 @@ class Reading:
             given = source.columns()
             aside(f"columns: {columns_of(source.data, **given).text()}")
             taken: Any = {"positive": self.positive, "invalid": self.invalid, "run": run}
-            data = read(source.data, **given, items=source.items, **taken)
+            data = read(source.data, **given, items=source.items, users=source.users, **taken)
         aside(repr(data).strip("<>"))
         return data
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -59,6 +59,7 @@ class Schema:
     explicit    the values are ratings; else counts of plays, purchases and the like
     scale       lowest and highest rating; None where not explicit
     item_table  columns known of each item (title, …), a row a code; no columns where nothing is known
+    user_table  the same of people; without rows where nothing is known
     frame       the kind of data frame that tables come back in
     """
 
@@ -68,6 +69,7 @@ class Schema:
     scale: tuple[float, float] | None
     positive: Positive
     item_table: pl.DataFrame
+    user_table: pl.DataFrame = field(default_factory=pl.DataFrame)
     frame: str = "polars"
     name: str = ""
 

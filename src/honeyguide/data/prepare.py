@@ -73,15 +73,15 @@ def compact(data: Dataset) -> Dataset:
     schema = data.schema
     users, user_codes = _held(schema.users, data.users)
     items, item_codes = _held(schema.items, data.items)
-    kept = np.unique(data.items)
-    fresh = replace(schema, users=users, items=items, item_table=schema.item_table[kept])
+    tables = _rows(schema.user_table, np.unique(data.users)), _rows(schema.item_table, np.unique(data.items))
+    fresh = replace(schema, users=users, items=items, user_table=tables[0], item_table=tables[1])
     return Dataset(fresh, user_codes, item_codes, data.values, data.times)
 
 
 def under_one_schema(*parts: Dataset) -> tuple[Dataset, ...]:
-    """The parts with common codes: people, items and what is known of items are those of all parts together.
+    """The parts with common codes: people, items and what is known of them are those of all parts together.
 
-    The scale spans the scales of the parts; of an item described in several, the first description counts.
+    The scale spans the scales of the parts; of whatever is described in several, the first description counts.
     """
     first = parts[0].schema
     for part in parts:
@@ -94,7 +94,11 @@ def under_one_schema(*parts: Dataset) -> tuple[Dataset, ...]:
     items = _union([part.schema.items for part in parts])
     scales = [part.schema.scale for part in parts if part.schema.scale is not None]
     scale = (min(s[0] for s in scales), max(s[1] for s in scales)) if scales else None
-    schema = replace(first, users=users, items=items, scale=scale, item_table=_tables(parts, items))
+    schema = replace(
+        first, users=users, items=items, scale=scale,
+        item_table=_tables([(part.schema.items, part.schema.item_table) for part in parts], items),
+        user_table=_tables([(part.schema.users, part.schema.user_table) for part in parts], users),
+    )  # fmt: skip
     return tuple(_recoded(part, schema) for part in parts)
 
 
@@ -111,16 +115,22 @@ def _union(parts: list[Vocabulary]) -> Vocabulary:
     return Vocabulary.of(pl.concat(filled)) if filled else parts[0]
 
 
-def _tables(parts: tuple[Dataset, ...], items: Vocabulary) -> pl.DataFrame:
-    """What is known of items, a row a code."""
+def _tables(parts: list[tuple[Vocabulary, pl.DataFrame]], whole: Vocabulary) -> pl.DataFrame:
+    """What is known, a row a code of the whole vocabulary."""
     tables = []
-    for part in parts:
-        codes = items.encode(part.schema.items.series())
-        tables.append(part.schema.item_table.with_columns(pl.Series("\0code", codes)))
-    table = pl.concat(tables, how="diagonal_relaxed").filter(~pl.all_horizontal(pl.exclude("\0code").is_null()))
-    table = table.unique("\0code", keep="first", maintain_order=True)
-    every = pl.DataFrame({"\0code": np.arange(len(items), dtype=np.int32)})
-    return every.join(table, on="\0code", how="left", maintain_order="left").drop("\0code")
+    for vocabulary, table in parts:
+        if table.width:
+            tables.append(table.with_columns(pl.Series("\0code", whole.encode(vocabulary.series()))))
+    if not tables:
+        return pl.DataFrame(height=len(whole))
+    known = pl.concat(tables, how="diagonal_relaxed").filter(~pl.all_horizontal(pl.exclude("\0code").is_null()))
+    known = known.unique("\0code", keep="first", maintain_order=True)
+    every = pl.DataFrame({"\0code": np.arange(len(whole), dtype=np.int32)})
+    return every.join(known, on="\0code", how="left", maintain_order="left").drop("\0code")
+
+
+def _rows(table: pl.DataFrame, kept: IntArray) -> pl.DataFrame:
+    return table[kept] if table.width else pl.DataFrame(height=len(kept))
 
 
 def _held(vocabulary: Vocabulary, codes: IntArray) -> tuple[Vocabulary, IntArray]:

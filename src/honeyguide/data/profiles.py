@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
+import polars as pl
 import scipy.sparse as sp
 
 from honeyguide.arrays import AnyArray, BoolArray, FloatArray, IntArray, LongArray
@@ -28,6 +29,7 @@ class Profiles:
     indptr  (B + 1,): the events of row b are indptr[b] … indptr[b + 1]
     items   (E,) int32 item codes; values (E,) float32; times (E,) int64 seconds since 1970, or None
     at      (B,) int64: the moment of asking, or None for now
+    attributes  what is known of each person, B rows with the columns of `Schema.user_table`; None where nothing is
     """
 
     schema: Schema
@@ -37,6 +39,7 @@ class Profiles:
     values: FloatArray
     times: LongArray | None = None
     at: LongArray | None = None
+    attributes: pl.DataFrame | None = None
 
     def __len__(self) -> int:
         return len(self.known)
@@ -79,6 +82,7 @@ class Profiles:
             self, known=self.known[rows], indptr=indptr, items=self.items[events], values=self.values[events],
             times=None if self.times is None else self.times[events],
             at=None if self.at is None else self.at[rows],
+            attributes=None if self.attributes is None else self.attributes[rows],
         )  # fmt: skip
 
     @staticmethod
@@ -87,7 +91,8 @@ class Profiles:
     ) -> Profiles:
         """The trained histories of all people of a schema, a row a code; whoever has no event is not known."""
         codes = np.arange(len(indptr) - 1, dtype=np.int32)
-        return Profiles(schema, np.where(np.diff(indptr) > 0, codes, np.int32(-1)), indptr, items, values, times)
+        known, table = np.where(np.diff(indptr) > 0, codes, np.int32(-1)), schema.user_table
+        return Profiles(schema, known, indptr, items, values, times, attributes=table if table.width else None)
 
     def strangers(self) -> Profiles:
         """The same histories as if the people were new: `known` is -1 throughout."""

@@ -14,11 +14,11 @@ import numpy as np
 import polars as pl
 
 from honeyguide.arrays import AnyArray, IntArray
+from honeyguide.data.attributes import align, read_attributes
 from honeyguide.data.columns import Columns, recognise
 from honeyguide.data.dataset import Dataset, Positive, Schema
 from honeyguide.data.faults import Fault, Faults, phrase
 from honeyguide.data.gather import Gathered, Ids, gather
-from honeyguide.data.items import align, read_items
 from honeyguide.data.tables import Table, open_table
 from honeyguide.data.usable import usable_rows
 from honeyguide.data.vocabulary import Vocabulary
@@ -26,6 +26,7 @@ from honeyguide.errors import DataError, HoneyguideWarning, ParameterError
 from honeyguide.run import Run
 
 _SLICE = 1 << 20
+_Known = tuple[Ids, pl.DataFrame] | None
 
 
 def read(
@@ -37,6 +38,7 @@ def read(
     value: str | None = None,
     time: str | None = None,
     items: Any = None,
+    users: Any = None,
     positive: str = "every event",
     scale: tuple[float, float] | None = None,
     separator: str | None = None,
@@ -53,8 +55,9 @@ def read(
         Names of columns; those not given are recognised by their usual names. A `rating` is an opinion on a scale,
         a `value` counts plays or purchases; with neither, each row counts 1. Times may be seconds, milli-, micro- or
         nanoseconds since 1970, ISO 8601 text (UTC unless it says otherwise), or dates.
-    items
-        A table of items (a source or a frame): the id, in a column of a usual name or the first, and what is known.
+    items, users
+        Tables of items and of people (a source or a frame each): the id, in a column of a usual name or the first, and
+        what is known of them. Whoever or whatever is in a table alone is in the vocabulary too.
     positive
         "every event", or a rule such as ">=4".
     scale
@@ -72,7 +75,9 @@ def read(
         raise ParameterError(f"invalid must be 'refuse' or 'drop', got {invalid!r}.")
     table = open_table(source, separator=separator, header=header, encoding=encoding, query=query)
     given = {"user": user, "item": item, "rating": rating, "value": value, "time": time}
-    return from_table(table, given, items=items, positive=positive, scale=scale, name=name, invalid=invalid, run=run)
+    return from_table(
+        table, given, items=items, users=users, positive=positive, scale=scale, name=name, invalid=invalid, run=run
+    )
 
 
 def columns_of(
@@ -99,6 +104,7 @@ def from_table(
     given: Mapping[str, str | None],
     *,
     items: Any = None,
+    users: Any = None,
     positive: str = "every event",
     scale: tuple[float, float] | None = None,
     name: str = "",
@@ -111,7 +117,8 @@ def from_table(
     if scale is not None and (columns.rating is None or not scale[0] < scale[1]):
         why = "it needs a rating column" if columns.rating is None else "the lowest rating must come first"
         raise ParameterError(f"scale is (lowest, highest) of ratings; {why}, got {scale!r}.")
-    known = read_items(items) if items is not None else None
+    known_items = None if items is None else read_attributes(items, "item")
+    known_users = None if users is None else read_attributes(users, "user")
     faults = Faults(table.name, is_file=table.is_file, lenient=invalid == "drop")
     found = gather(table, columns, faults, run or Run())
     keep = usable_rows(found, scale)
@@ -121,7 +128,7 @@ def from_table(
         found = _kept(found, keep)
     if not len(found.users):
         raise DataError(f"{table.name} has no row that can be used; {faults.advice} says why")
-    return _dataset(found, known, rule, scale, table.frame, name)
+    return _dataset(found, known_users, known_items, rule, scale, table.frame, name)
 
 
 def _refuse_or_warn(found: Gathered, dropped: int, invalid: str) -> None:
@@ -163,19 +170,17 @@ def _compact(codes: IntArray, ids: Ids) -> tuple[IntArray, Ids]:
 
 def _dataset(
     found: Gathered,
-    known: tuple[Ids, pl.DataFrame] | None,
+    known_users: _Known,
+    known_items: _Known,
     positive: Positive,
     scale: tuple[float, float] | None,
     frame: str,
     name: str,
 ) -> Dataset:
     """Provisional codes → codes in the order of the ids, under a schema."""
-    users, user_codes = _settle(found.users, found.user_ids, None)
-    items, item_codes = _settle(found.items, found.item_ids, known[0] if known else None)
+    users, user_codes, user_table = _settle(found.users, found.user_ids, known_users, "user", "people")
+    items, item_codes, item_table = _settle(found.items, found.item_ids, known_items, "item", "items")
     explicit = found.columns.rating is not None
-    table = pl.DataFrame(height=len(items))
-    if known is not None:
-        table = align(items, known[0].settled(items.kind == "integer"), known[1])
     if explicit and scale is None:
         scale = (float(found.values.min()), float(found.values.max()))
     schema = Schema(
@@ -184,27 +189,37 @@ def _dataset(
         explicit=explicit,
         scale=scale,
         positive=positive,
-        item_table=table,
+        item_table=item_table,
+        user_table=user_table,
         frame=frame,
         name=name,
     )
     return Dataset(schema, user_codes, item_codes, found.values, found.times)
 
 
-def _settle(codes: IntArray, ids: Ids, more: Ids | None) -> tuple[Vocabulary, IntArray]:
-    """The vocabulary of ids (and of those in the table of items); provisional `codes` become its codes, in place."""
+def _settle(
+    codes: IntArray, ids: Ids, known: _Known, one: str, all_of_them: str
+) -> tuple[Vocabulary, IntArray, pl.DataFrame]:
+    """The vocabulary of ids and of what is known, with the table aligned; `codes` become those of it, in place."""
+    more = None if known is None else known[0]
     kinds = {part.kind for part in (ids, more) if part is not None}
     if kinds >= {"integer", "string"}:
         raise DataError(
-            f"item ids are {ids.kind}s in the interactions and {more.kind if more else ''}s in the table of items"
+            f"{one} ids are {ids.kind}s in the interactions and {more.kind if more else ''}s in the table of "
+            f"{all_of_them}"
         )
     texts = [part for part in (ids, more) if part is not None and part.kind == "text"]
     integer = "string" not in kinds and all(part.canonical for part in texts)
     if kinds >= {"integer", "text"} and not integer:
-        raise DataError("item ids are integers in the interactions or in the table of items, and strings in the other")
+        raise DataError(
+            f"{one} ids are integers in the interactions or in the table of {all_of_them}, and strings in the other"
+        )
     series = ids.settled(integer)
     vocabulary = Vocabulary.of(series if more is None else pl.concat([series, more.settled(integer)]))
     place = vocabulary.encode(series)
     for start in range(0, len(codes), _SLICE):  # in place: a second copy of all codes would be the peak of memory
         codes[start : start + _SLICE] = place[codes[start : start + _SLICE]]
-    return vocabulary, codes
+    table = pl.DataFrame(height=len(vocabulary))
+    if known is not None:
+        table = align(vocabulary, known[0].settled(integer), known[1])
+    return vocabulary, codes, table

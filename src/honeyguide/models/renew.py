@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from honeyguide.models.base import Recommender
 
 _ROW = "\0row"  # no column of a caller's has this name
+_Known = tuple[Vocabulary, pl.DataFrame]  # ids and what is known of them, a row a code
 
 
 def merged(model: Recommender, events: Any, run: Run) -> tuple[Dataset, Dataset]:
@@ -59,7 +60,7 @@ def _read(events: Any, run: Run) -> Dataset:
 
 
 def _extended(held: Schema, new: Schema) -> Schema:
-    """The model's schema with the ids, the scale and the table of items of the new events."""
+    """The model's schema with the ids, the scale and what is known of people and items of the new events."""
     if held.explicit != new.explicit:
         raise DataError(
             "the model was trained on ratings and the new events have none; name them with rating="
@@ -70,8 +71,12 @@ def _extended(held: Schema, new: Schema) -> Schema:
     scale = held.scale
     if held.scale and new.scale:
         scale = min(held.scale[0], new.scale[0]), max(held.scale[1], new.scale[1])
-    table = _table(held, new, items)
-    return replace(held, users=_vocabulary(held.users, new.users, "user"), items=items, scale=scale, item_table=table)
+    users = _vocabulary(held.users, new.users, "user")
+    return replace(
+        held, users=users, items=items, scale=scale,
+        item_table=_table((held.items, held.item_table), (new.items, new.item_table), items),
+        user_table=_table((held.users, held.user_table), (new.users, new.user_table), users),
+    )  # fmt: skip
 
 
 def _vocabulary(held: Vocabulary, new: Vocabulary, what: str) -> Vocabulary:
@@ -86,14 +91,15 @@ def _ids(new: Vocabulary, held: Vocabulary) -> pl.Series:
     return new.series().cast(pl.String) if held.kind == "string" else new.series()
 
 
-def _table(held: Schema, new: Schema, items: Vocabulary) -> pl.DataFrame:
-    """The table of items: of old ones the rows that there were, of new ones those that came with them."""
-    if len(items) == len(held.items):
-        return held.item_table
-    fresh = items.series()[len(held.items) :]
-    place = new.items.encode(fresh.cast(pl.Int64) if new.items.kind == "integer" else fresh)
-    later = new.item_table[pl.Series(place)] if new.item_table.width else pl.DataFrame()
-    parts = [_numbered(held.item_table, len(held.items)), _numbered(later, len(fresh))]
+def _table(held: _Known, new: _Known, whole: Vocabulary) -> pl.DataFrame:
+    """What is known, a row a code of the whole vocabulary: of old codes what there was, of new ones what came along."""
+    if len(whole) == len(held[0]) or not (held[1].width or new[1].width):
+        return held[1]
+    fresh = whole.series()[len(held[0]) :]
+    place = new[0].encode(fresh.cast(pl.Int64) if new[0].kind == "integer" else fresh)
+    later = new[1][pl.Series(place)] if new[1].width else pl.DataFrame()
+    before = held[1] if held[1].width else pl.DataFrame()
+    parts = [_numbered(before, len(held[0])), _numbered(later, len(fresh))]
     return pl.concat(parts, how="diagonal_relaxed").drop(_ROW)
 
 

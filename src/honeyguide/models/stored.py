@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from honeyguide.models.base import Recommender
 
 _COMMON = ("schema_", "histories_", "fingerprint_")  # kept once, apart from the model's own state
+_TABLES = ("item_table", "user_table")
 _VERSIONED = ("honeyguide", "numpy", "scipy", "numba", "keras", "jax", "tensorflow")
 
 
@@ -153,12 +154,14 @@ def unpack(part: Mapping[str, Any], name: str, arrays: Mapping[str, AnyArray]) -
 def _pack_schema(schema: Schema, arrays: dict[str, AnyArray]) -> dict[str, Any]:
     for side in ("users", "items"):
         arrays.update({f"{side}.{name}": array for name, array in getattr(schema, side).arrays().items()})
-    if schema.item_table.width:
-        buffer = io.BytesIO()
-        schema.item_table.write_ipc(buffer)
-        arrays["item_table"] = np.frombuffer(buffer.getvalue(), dtype=np.uint8)
+    for name in _TABLES:
+        table: pl.DataFrame = getattr(schema, name)
+        if table.width:
+            buffer = io.BytesIO()
+            table.write_ipc(buffer)
+            arrays[name] = np.frombuffer(buffer.getvalue(), dtype=np.uint8)
     plain = {"explicit": schema.explicit, "scale": schema.scale, "positive": schema.positive.rule, "name": schema.name}
-    assert {field.name for field in fields(schema)} == {*plain, "users", "items", "item_table", "frame"}
+    assert {field.name for field in fields(schema)} == {*plain, *_TABLES, "users", "items", "frame"}
     return plain
 
 
@@ -170,12 +173,13 @@ def _unpack_schema(file: artifact.Artifact) -> Schema:
     }
     for side, vocabulary in sides.items():
         sound.vocabulary(side, vocabulary)
-    table = pl.read_ipc(io.BytesIO(arrays["item_table"].tobytes())) if "item_table" in arrays else pl.DataFrame()
+    tables = [pl.read_ipc(io.BytesIO(arrays[n].tobytes())) if n in arrays else pl.DataFrame() for n in _TABLES]
     scale = None if plain["scale"] is None else (float(plain["scale"][0]), float(plain["scale"][1]))
     positive, explicit, name = Positive(plain["positive"]), bool(plain["explicit"]), str(plain["name"])
-    if table.width and len(table) != len(sides["items"]):
-        raise ValueError(f"the table of items has {len(table)} rows for {len(sides['items'])} items")
-    return Schema(sides["users"], sides["items"], explicit, scale, positive, table, name=name)
+    for table, side in zip(tables, ("items", "users"), strict=True):
+        if table.width and len(table) != len(sides[side]):
+            raise ValueError(f"the table of {side} has {len(table)} rows for {len(sides[side])} {side}")
+    return Schema(sides["users"], sides["items"], explicit, scale, positive, tables[0], tables[1], name=name)
 
 
 def _unpack_histories(schema: Schema, file: artifact.Artifact) -> Profiles:

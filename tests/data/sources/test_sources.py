@@ -72,14 +72,14 @@ def test_an_absent_set_says_where_to_get_it(tmp_path: Path, monkeypatch: pytest.
         with pytest.raises(DataError) as caught:
             load("movielens-100k", folder=folder)
         assert str(caught.value) == (
-            f"movielens-100k needs u.data, u.item, {where}; get the set from "
+            f"movielens-100k needs u.data, u.item, u.user, {where}; get the set from "
             "https://grouplens.org/datasets/movielens/100k/, put it in a folder ml-100k, and set HONEYGUIDE_DATA "
             "(or folder=) to the folder around it"
         )
 
 
 def test_another_file_of_that_name_is_refused(tmp_path: Path) -> None:
-    for name in ("u.data", "u.item"):
+    for name in ("u.data", "u.item", "u.user"):
         (tmp_path / name).write_text("1\t2\t3\t4\n")
     with pytest.raises(
         DataError,
@@ -117,6 +117,17 @@ def test_titles_of_sets_in_latin_1(real_data: Path) -> None:
     assert million.schema.titles(million.schema.items.encode([73])) == ["Misérables, Les (1995)"]
     lastfm = load("lastfm", folder=real_data)
     assert lastfm.schema.titles(lastfm.schema.items.encode([51])) == ["Duran Duran"]
+
+
+@pytest.mark.data
+def test_people_of_movielens(real_data: Path) -> None:
+    small, million = load("movielens-100k", folder=real_data), load("movielens-1m", folder=real_data)
+    assert small.schema.user_table.row(0, named=True) == {
+        "age": 24, "gender": "M", "occupation": "technician", "zip": "85711"
+    }  # fmt: skip
+    assert million.schema.user_table.row(0, named=True) == {
+        "gender": "F", "age": "under 18", "occupation": "K-12 student", "zip": "48067"
+    }  # fmt: skip
 
 
 @pytest.mark.data

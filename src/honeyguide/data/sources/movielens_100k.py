@@ -24,6 +24,7 @@ FILES = Files(
     {
         "u.data": "06416e597f82b7342361e41163890c81036900f418ad91315590814211dca490",
         "u.item": "553841ebc7de3a0fd0d6b62a204ea30c1e651aacfb2814c7a6584ac52f2c5701",
+        "u.user": "f120e114da2e8cf314fd28f99417c94ae9ddf1cb6db8ce0e4b5995d40e90e62c",
         "u1.base": "ce253ec86c448b44fb3ba9a30d12dcfc2e9210cbde71efada3730c22e9ac212a",
         "u1.test": "18c6014a4b2c7324f250a63f8904a7b16b2b19f911129e346141507b0cbac950",
         "u2.base": "6c06f0b5df4b256da1a994f3ac66edc8da4d3f09bc9282df6b14d893366d703e",
@@ -43,9 +44,9 @@ FILES = Files(
 
 
 def load(*, folder: str | Path | None = None, positive: str = "every event") -> Dataset:
-    """All ratings, with the title and genres of each film."""
-    ratings, movies = FILES.find("u.data", "u.item", folder=folder)
-    return _read(ratings, _movies(movies), positive)
+    """All ratings, with the title and genres of each film, and age, gender, occupation and zip code of each person."""
+    ratings, movies, people = FILES.find("u.data", "u.item", "u.user", folder=folder)
+    return _read(ratings, _movies(movies), _people(people), positive)
 
 
 def fold(
@@ -55,14 +56,17 @@ def fold(
     name = f"u{number}" if isinstance(number, int) else number.lower()
     if name not in FOLDS:
         raise ParameterError(f"a fold is 1 … 5 or one of {', '.join(FOLDS)}, got {number!r}.")
-    base, test, movies = FILES.find(f"{name}.base", f"{name}.test", "u.item", folder=folder)
-    table = _movies(movies)
-    train, held_out = under_one_schema(_read(base, table, positive), _read(test, table, positive))
+    base, test, *known = FILES.find(f"{name}.base", f"{name}.test", "u.item", "u.user", folder=folder)
+    tables = _movies(known[0]), _people(known[1])
+    train, held_out = under_one_schema(_read(base, *tables, positive), _read(test, *tables, positive))
     return train, held_out
 
 
-def _read(path: Path, movies: pl.DataFrame, positive: str) -> Dataset:
-    return read(path, items=movies, positive=positive, scale=(1.0, 5.0), separator="\t", header=False, name=FILES.name)
+def _read(path: Path, movies: pl.DataFrame, people: pl.DataFrame, positive: str) -> Dataset:
+    return read(
+        path, items=movies, users=people, positive=positive, scale=(1.0, 5.0), separator="\t", header=False,
+        name=FILES.name,
+    )  # fmt: skip
 
 
 def _movies(path: Path) -> pl.DataFrame:
@@ -73,3 +77,10 @@ def _movies(path: Path) -> pl.DataFrame:
         genres = [genre for genre, flag in zip(GENRES, fields[5:], strict=True) if flag == "1"]
         rows.append((int(fields[0]), fields[1], "|".join(genres)))
     return pl.DataFrame(rows, schema=["id", "title", "genres"], orient="row")
+
+
+def _people(path: Path) -> pl.DataFrame:
+    """id, age, gender, occupation, zip."""
+    rows = [line.split("|") for line in path.read_text(encoding="latin-1").splitlines()]
+    told = [(int(number), int(age), *rest) for number, age, *rest in rows]
+    return pl.DataFrame(told, schema=["id", "age", "gender", "occupation", "zip"], orient="row")

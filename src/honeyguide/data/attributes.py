@@ -1,9 +1,9 @@
-"""What is known of items: a table with their ids and any other columns, put in the order of the item codes."""
+"""What is known of people or items: a table with their ids and any other columns, put in the order of the codes."""
 
 from __future__ import annotations
 
 import warnings
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import polars as pl
@@ -16,8 +16,8 @@ from honeyguide.data.vocabulary import Vocabulary
 from honeyguide.errors import DataError, HoneyguideWarning
 
 
-def read_items(source: Any) -> tuple[Ids, pl.DataFrame]:
-    """The ids of a table of items, and its other columns, a row an id.
+def read_attributes(source: Any, side: Literal["user", "item"]) -> tuple[Ids, pl.DataFrame]:
+    """The ids of a table of people or items, and its other columns, a row an id.
 
     The id is in a column of a usual name (item_id, movieId, …), else in one called id, else in the first.
 
@@ -26,10 +26,10 @@ def read_items(source: Any) -> tuple[Ids, pl.DataFrame]:
     table = open_table(source)
     faults = Faults(table.name)
     frame = whole(table, faults)
-    key = usual("item", table.columns)
+    key = usual(side, table.columns)
     if key is None:
         key = next((name for name in table.columns if plain_name(name) == "id"), table.columns[0])
-    encoder = Encoder("item", faults, typed=table.typed)
+    encoder = Encoder(side, faults, typed=table.typed)
     codes = encoder.encode(frame[key], np.ones(len(frame), dtype=bool), 0).copy()
     ids = encoder.ids(codes)
     for kind, fault in faults.kinds.items():
@@ -38,8 +38,9 @@ def read_items(source: Any) -> tuple[Ids, pl.DataFrame]:
         )
     first = np.unique(codes, return_index=True)[1]
     if len(first) < len(codes):
+        article = "an item" if side == "item" else "a user"
         warnings.warn(
-            f"{len(codes) - len(first)} rows of {table.name} repeat an item id; the first row of each is kept",
+            f"{len(codes) - len(first)} rows of {table.name} repeat {article} id; the first row of each is kept",
             HoneyguideWarning,
             stacklevel=4,
         )
@@ -47,11 +48,11 @@ def read_items(source: Any) -> tuple[Ids, pl.DataFrame]:
     return ids, rest if table.typed else _typed(rest)
 
 
-def align(items: Vocabulary, ids: pl.Series, columns: pl.DataFrame) -> pl.DataFrame:
-    """The columns with a row a code of `items`; null where an item is not in the table."""
-    row = np.full(len(items), -1, dtype=np.int64)
-    row[items.encode(ids)] = np.arange(len(ids))
-    return columns[pl.Series(row).replace(-1, None)] if columns.width else pl.DataFrame(height=len(items))
+def align(vocabulary: Vocabulary, ids: pl.Series, columns: pl.DataFrame) -> pl.DataFrame:
+    """The columns with a row a code; null where someone or something is not in the table."""
+    row = np.full(len(vocabulary), -1, dtype=np.int64)
+    row[vocabulary.encode(ids)] = np.arange(len(ids))
+    return columns[pl.Series(row).replace(-1, None)] if columns.width else pl.DataFrame(height=len(vocabulary))
 
 
 def _typed(frame: pl.DataFrame) -> pl.DataFrame:
