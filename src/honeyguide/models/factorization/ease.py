@@ -49,13 +49,13 @@ class Ease(Recommender):
         "half_": "PI", "rest_": "I", "into_": "I", "out_": "I",  # P people have events
     }  # fmt: skip
 
-    reg: float = param(500.0, low=1e-3, tune=(1e1, 1e4, "log"), help="L2 weight on the item-item matrix")
-    dropout: float = param(0.0, low=0.0, high=0.99, tune=(0.0, 0.8), help="share of the positives hidden in training")
+    reg: float = param(500.0, low=1e-3, tune=(50.0, 3000.0, "log"), help="L2 weight on the item-item matrix")
+    dropout: float = param(0.0, low=0.0, high=0.99, tune=(0.2, 0.8), help="share of the positives hidden in training")
     user_power: float = param(
-        0.0, low=0.0, high=1.0, tune=(0.0, 1.0), help="how much a history's length is divided out"
+        0.0, low=0.0, high=1.0, tune=(0.2, 0.8), help="how much a history's length is divided out"
     )
 
-    item_power: float = param(0.0, low=0.0, high=1.0, tune=(0.0, 0.5), help="how much popularity is divided out")
+    item_power: float = param(0.0, low=0.0, high=1.0, tune=(0.0, 0.3), help="how much popularity is divided out")
 
     def _fit(self, data: Dataset, run: Run) -> None:
         positives = _with_events(data.positives())  # (P, I)
