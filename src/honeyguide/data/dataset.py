@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -16,6 +17,7 @@ import polars as pl
 import scipy.sparse as sp
 
 from honeyguide.arrays import AnyArray, BoolArray, FloatArray, IntArray, LongArray
+from honeyguide.data.features import Kind
 from honeyguide.data.frame import deliver
 from honeyguide.data.profiles import Profiles
 from honeyguide.data.vocabulary import Vocabulary
@@ -60,6 +62,7 @@ class Schema:
     scale       lowest and highest rating; None where not explicit
     item_table  columns known of each item (title, …), a row a code; no columns where nothing is known
     user_table  the same of people; without rows where nothing is known
+    kinds       of columns of the two tables whose kind is declared: see `features`
     frame       the kind of data frame that tables come back in
     """
 
@@ -70,6 +73,7 @@ class Schema:
     positive: Positive
     item_table: pl.DataFrame
     user_table: pl.DataFrame = field(default_factory=pl.DataFrame)
+    kinds: Mapping[str, Kind] = field(default_factory=dict)
     frame: str = "polars"
     name: str = ""
 

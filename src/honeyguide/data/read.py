@@ -18,6 +18,7 @@ from honeyguide.data.attributes import align, read_attributes
 from honeyguide.data.columns import Columns, recognise
 from honeyguide.data.dataset import Dataset, Positive, Schema
 from honeyguide.data.faults import Fault, Faults, phrase
+from honeyguide.data.features import Kind, check_kinds
 from honeyguide.data.gather import Gathered, Ids, gather
 from honeyguide.data.tables import Table, open_table
 from honeyguide.data.usable import usable_rows
@@ -39,6 +40,7 @@ def read(
     time: str | None = None,
     items: Any = None,
     users: Any = None,
+    kinds: Mapping[str, Kind] | None = None,
     positive: str = "every event",
     scale: tuple[float, float] | None = None,
     separator: str | None = None,
@@ -58,6 +60,9 @@ def read(
     items, users
         Tables of items and of people (a source or a frame each): the id, in a column of a usual name or the first, and
         what is known of them. Whoever or whatever is in a table alone is in the vocabulary too.
+    kinds
+        Of columns of those two tables, where what is recognised is not what is meant: "category", "values" (several,
+        parted by |, or a list), "number", "text", or "none" for a column that models shall not read.
     positive
         "every event", or a rule such as ">=4".
     scale
@@ -76,8 +81,9 @@ def read(
     table = open_table(source, separator=separator, header=header, encoding=encoding, query=query)
     given = {"user": user, "item": item, "rating": rating, "value": value, "time": time}
     return from_table(
-        table, given, items=items, users=users, positive=positive, scale=scale, name=name, invalid=invalid, run=run
-    )
+        table, given, items=items, users=users, kinds=kinds, positive=positive, scale=scale, name=name,
+        invalid=invalid, run=run,
+    )  # fmt: skip
 
 
 def columns_of(
@@ -105,6 +111,7 @@ def from_table(
     *,
     items: Any = None,
     users: Any = None,
+    kinds: Mapping[str, Kind] | None = None,
     positive: str = "every event",
     scale: tuple[float, float] | None = None,
     name: str = "",
@@ -120,6 +127,7 @@ def from_table(
     known_items = None if items is None else read_attributes(items, "item")
     known_users = None if users is None else read_attributes(users, "user")
     faults = Faults(table.name, is_file=table.is_file, lenient=invalid == "drop")
+    declared = check_kinds(kinds or {}, *(known[1] for known in (known_items, known_users) if known is not None))
     found = gather(table, columns, faults, run or Run())
     keep = usable_rows(found, scale)
     if faults.kinds.keys() - {"blank", "no time"}:
@@ -128,7 +136,8 @@ def from_table(
         found = _kept(found, keep)
     if not len(found.users):
         raise DataError(f"{table.name} has no row that can be used; {faults.advice} says why")
-    return _dataset(found, known_users, known_items, rule, scale, table.frame, name)
+    data = _dataset(found, known_users, known_items, rule, scale, table.frame, name)
+    return replace(data, schema=replace(data.schema, kinds=declared))
 
 
 def _refuse_or_warn(found: Gathered, dropped: int, invalid: str) -> None:

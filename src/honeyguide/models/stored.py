@@ -19,6 +19,7 @@ import scipy.sparse as sp
 from honeyguide import __version__, artifact, params
 from honeyguide.arrays import AnyArray
 from honeyguide.data.dataset import Positive, Schema
+from honeyguide.data.features import check_kinds
 from honeyguide.data.profiles import Profiles
 from honeyguide.data.vocabulary import Vocabulary
 from honeyguide.errors import ArtifactError
@@ -160,7 +161,10 @@ def _pack_schema(schema: Schema, arrays: dict[str, AnyArray]) -> dict[str, Any]:
             buffer = io.BytesIO()
             table.write_ipc(buffer)
             arrays[name] = np.frombuffer(buffer.getvalue(), dtype=np.uint8)
-    plain = {"explicit": schema.explicit, "scale": schema.scale, "positive": schema.positive.rule, "name": schema.name}
+    plain = {
+        "explicit": schema.explicit, "scale": schema.scale, "positive": schema.positive.rule, "name": schema.name,
+        "kinds": dict(schema.kinds),
+    }  # fmt: skip
     assert {field.name for field in fields(schema)} == {*plain, *_TABLES, "users", "items", "frame"}
     return plain
 
@@ -176,10 +180,11 @@ def _unpack_schema(file: artifact.Artifact) -> Schema:
     tables = [pl.read_ipc(io.BytesIO(arrays[n].tobytes())) if n in arrays else pl.DataFrame() for n in _TABLES]
     scale = None if plain["scale"] is None else (float(plain["scale"][0]), float(plain["scale"][1]))
     positive, explicit, name = Positive(plain["positive"]), bool(plain["explicit"]), str(plain["name"])
+    kinds = check_kinds(plain.get("kinds", {}), *tables)  # files before there were kinds have none
     for table, side in zip(tables, ("items", "users"), strict=True):
         if table.width and len(table) != len(sides[side]):
             raise ValueError(f"the table of {side} has {len(table)} rows for {len(sides[side])} {side}")
-    return Schema(sides["users"], sides["items"], explicit, scale, positive, tables[0], tables[1], name=name)
+    return Schema(sides["users"], sides["items"], explicit, scale, positive, tables[0], tables[1], kinds, name=name)
 
 
 def _unpack_histories(schema: Schema, file: artifact.Artifact) -> Profiles:
