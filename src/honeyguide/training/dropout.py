@@ -18,7 +18,9 @@ def dropout(ops: Any, x: Any, rate: float, seed: Any) -> Any:
         return x
     place = ops.zeros((), "uint32")
     for axis, size in enumerate(x.shape):
-        along = ops.reshape(ops.arange(size, dtype="uint32"), (size, *[1] * (len(x.shape) - axis - 1)))
+        along = ops.reshape(
+            ops.cast(ops.arange(size, dtype="int32"), "uint32"), (size, *[1] * (len(x.shape) - axis - 1))
+        )
         place = place * ops.cast(size, "uint32") + along
     kept = _mixed(ops, place ^ _mixed(ops, seed)) >= ops.cast(int(rate * 2**32), "uint32")
     return ops.where(kept, x * (1.0 / (1.0 - rate)), 0.0)
