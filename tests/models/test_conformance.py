@@ -35,7 +35,7 @@ OTHER_WAYS: list[tuple[str, dict[str, object]]] = [
     ("svd", {"biases": False, "learning_rate": 0.1}),
     ("bias", {"solver": "sgd", "learning_rate": 0.02}),
     ("neumf", {"objective": "squared_error"}),
-    ("autorec", {"by": "user"}),
+    ("autorec", {"by": "user", "batch_size": 4, "learning_rate": 0.01}),
     ("multvae", {"variational": False}),
     ("mf", {"solver": "sgd"}),
     ("mf", {"biases": False}),
@@ -189,7 +189,7 @@ def test_filters(model: Recommender, ratings: Dataset) -> None:
     }
     with pytest.raises(ParameterError, match="k must be an integer >= 1, got 0"):
         model.recommend(user, k=0)
-    with pytest.raises(ParameterError, match="give either users of the training data or the history= of someone new"):
+    with pytest.raises(ParameterError, match="give either users of the training data or the history= or attributes="):
         model.recommend()
     with pytest.raises(UnknownIdError, match="user 'nobody' is not in the training data"):
         model.recommend("nobody")

@@ -67,7 +67,8 @@ def dense(batch: dict, name: str, width: int) -> np.ndarray:
 def test_the_loss_of_an_epoch_is_the_objective_as_written(
     ratings: Dataset, hidden: tuple[int, ...], variational: bool
 ) -> None:
-    model = MultVAE(hidden=hidden, latent=5, variational=variational, batch_size=16, reg=0.01, beta=0.7, anneal=0.0)
+    given = {"latent": 5, "batch_size": 16, "dropout": 0.5, "reg": 0.01, "beta": 0.7, "anneal": 0.0}
+    model = MultVAE(hidden=hidden, variational=variational, **given)
     layers, weights = built(model, ratings.n_items)
     rows = Rows(multvae._scaled(ratings.positives()))
     loss = model._loss(backend.keras(hg.Run()).ops, layers, rows)
@@ -195,7 +196,7 @@ def tastes(make: Make) -> tuple[Dataset, np.ndarray]:
 @pytest.mark.parametrize("variational", [True, False])
 def test_planted_tastes_are_found_by_known_people_and_strangers(make: Make, variational: bool) -> None:
     data, held = tastes(make)
-    given = {"hidden": (16,), "latent": 8, "epochs": 60, "learning_rate": 0.01, "batch_size": 10}
+    given = {"hidden": (16,), "latent": 8, "epochs": 60, "dropout": 0.5, "learning_rate": 0.01, "batch_size": 10}
     model = MultVAE(variational=variational, **given).fit(data)
     known, new = model.score(data.profiles()), model.score(data.profiles().strangers())
     np.testing.assert_allclose(new, known, rtol=1e-5, atol=1e-5)

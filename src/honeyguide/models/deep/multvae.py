@@ -47,16 +47,16 @@ class MultVAE(Recommender):
     task: ClassVar[Task] = "ranking"
     shapes: ClassVar[Mapping[str, str]] = {"input_": "IH", "item_vectors_": "IK"}
 
-    hidden: tuple[int, ...] = param((600,), low=1, help="units of the layers from the items to the code, and back")
+    hidden: tuple[int, ...] = param((), low=1, help="units of the layers to the code and back; (600,) in the paper")
     latent: int = param(200, low=1, tune=(32, 256, "log"), help="length of the code")
     variational: bool = param(True, help="a code has a variance, and a prior (Mult-VAE); without: Mult-DAE")
     beta: float = param(0.2, low=0.0, tune=(0.02, 1.0, "log"), help="weight of the KL divergence at its highest")
     anneal: float = param(0.5, low=0.0, high=1.0, help="share of the steps in which that weight rises from 0")
-    dropout: float = param(0.5, low=0.0, high=0.9, tune=(0.2, 0.8), help="share of a history hidden in a step")
+    dropout: float = param(0.7, low=0.0, high=0.9, tune=(0.2, 0.8), help="share of a history hidden in a step")
     reg: float = param(0.0, low=0.0, help="L2 weight on the kernels")
-    learning_rate: float = param(1e-3, low=1e-6, tune=(3e-4, 5e-3, "log"), help="step of Adam")
-    batch_size: int = param(500, low=1, tune=(50, 500, "log"), help="people in a step")
-    epochs: int = param(100, low=1, tune=(20, 200, "log"), help="passes over the people")
+    learning_rate: float = param(2e-3, low=1e-6, tune=(3e-4, 5e-3, "log"), help="step of Adam")
+    batch_size: int = param(50, low=1, tune=(25, 500, "log"), help="people in a step")
+    epochs: int = param(50, low=1, tune=(20, 100, "log"), help="passes over the people")
 
     # ---- fitting ----------------------------------------------------------------------------------------------------
 
