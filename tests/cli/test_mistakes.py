@@ -77,7 +77,12 @@ MISTAKES = {
     "a list of none": (["recommend", "ease.safetensors", "--user", "1", "-k", "0"], "k must be an integer >= 1, got 0"),
     "lists of none": (["recommend", "ease.safetensors", "--all", "--out", "x.csv", "-k", "0"], "k must be an integer >= 1"),
     "none similar": (["similar", "ease.safetensors", "--item", "100", "-k", "0"], "k must be an integer >= 1, got 0"),
-    "nobody asked about": (["recommend", "ease.safetensors"], "give one of --user, --history (for someone new) or --all"),
+    "nobody asked about": (["recommend", "ease.safetensors"], "give one of --user, --history or --about (for someone new), or --all"),
+    "no value of what is known": (["recommend", "ease.safetensors", "--about", "age"], "must be COLUMN=VALUE, got 'age'"),
+    "nothing is known of people": (
+        ["recommend", "ease.safetensors", "--about", "age=3"],
+        "attributes must be columns of the table of people, got 'age'; there are: none: the model was trained on data",
+    ),
     "two asked about": (["recommend", "ease.safetensors", "--user", "1", "--all"], "give one of --user"),
     "all without a file": (["recommend", "ease.safetensors", "--all"], "--all needs --out with a .parquet, .csv or"),
     "an unknown user": (["recommend", "ease.safetensors", "--user", "999"], "user 999 is not in the training data"),

@@ -50,6 +50,7 @@ def test_numbers_lie_between_knots() -> None:
     np.testing.assert_allclose(got[:8] @ knots, np.clip(asked[:8], 0, 100), rtol=1e-6)  # linear between, flat beyond
     np.testing.assert_allclose(got.sum(axis=1).A1, [1] * 8 + [0], rtol=1e-6)
     assert (np.diff(got.indptr) <= 2).all()
+    assert (got.data > 0).all()
 
 
 @given(st.lists(st.text(alphabet="ab cd,é", max_size=12), min_size=1, max_size=12))

@@ -54,6 +54,31 @@ def test_histories_by_name_or_of_one(model: Recommender) -> None:
     assert (len(one), name.to_list()) == (1, [None])
 
 
+def test_attributes_of_someone_new(model: Recommender) -> None:
+    profiles, names = people.ask(model, None, None, {"team": "red"})
+    assert (profiles.attributes.rows(), profiles.indptr.tolist(), names.to_list()) == ([("red",)], [0, 0], [None])
+    both, _ = people.ask(model, None, [5, 7], {"team": "red"})
+    assert (both.attributes.rows(), both.indptr.tolist()) == ([("red",)], [0, 2])
+    several, names = people.ask(model, None, {"x": [5], "y": [7]}, {"z": {"team": "red"}, "y": {}})
+    assert names.to_list() == ["x", "y", "z"]
+    assert several.attributes.rows() == [(None,), (None,), ("red",)]
+    assert several.indptr.tolist() == [0, 1, 2, 2]
+    known, _ = people.ask(model, ["cy"], None)
+    assert known.attributes.rows() == [("team of cy",)]
+    for wrong, message in (
+        ({"age": 3}, "attributes must be columns of the table of people, got 'age'; there are: team"),
+        ({"x": {"team": "red"}, "y": 3}, "attributes are a mapping from columns to values, got 3"),
+        ("red", "attributes are a mapping from columns to values, got 'red'"),
+        ({"team": ["red"]}, "attributes must be of the kind of their columns"),
+    ):
+        with pytest.raises(DataError, match=message):
+            people.ask(model, None, None, wrong)  # type: ignore[arg-type]
+    with pytest.raises(ParameterError, match="must both be mappings from their names"):
+        people.ask(model, None, {"x": [5]}, "red")  # type: ignore[arg-type]
+    with pytest.raises(ParameterError, match="must both be mappings"):
+        people.ask(model, None, [5], {"x": {"team": "red"}})
+
+
 @given(
     histories=st.lists(
         st.lists(st.tuples(st.sampled_from([5, 7, 9]), st.integers(1, 5).map(float), st.integers(0, 3)), max_size=6),

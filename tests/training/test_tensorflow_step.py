@@ -79,8 +79,9 @@ assert keras.backend.backend() == sys.argv[1]
 np.savez(sys.argv[2], **kept)
 """
 
-NEUMF = """
+NETWORKS = """
 import sys
+from dataclasses import replace
 import numpy as np
 import polars as pl
 import honeyguide as hg
@@ -97,6 +98,10 @@ for objective in ("binary_crossentropy", "squared_error"):
     model = hg.models.NeuMF(objective=objective, reg=0.0, embedding_reg=0.0, **given)
     model.fit(data, run=hg.Run(seed=2, backend=sys.argv[1]))
     kept[f"score {objective}"] = model.score(data.profiles())
+kinds = pl.DataFrame({"kind": [["a", "b", "c"][i % 3] for i in range(30)]})
+data = replace(data, schema=replace(schema, item_table=kinds))
+model = hg.models.TwoTower(factors=8, hidden=(8,), dropout=0.0, epochs=6, batch_size=64, negatives=8, learning_rate=0.01)
+kept["two towers"] = model.fit(data, run=hg.Run(seed=2, backend=sys.argv[1])).score(data.profiles())
 np.savez(sys.argv[2], **kept)
 """
 
@@ -121,8 +126,8 @@ def test_the_same_arrays_and_batches_give_the_same_losses_step_by_step(tmp_path:
         np.testing.assert_allclose(tensorflow[name], array, rtol=1e-3, atol=1e-4, err_msg=name)
 
 
-def test_neumf_with_one_seed_scores_alike_on_both(tmp_path: Path) -> None:
-    jax, tensorflow = on("jax", NEUMF, tmp_path), on("tensorflow", NEUMF, tmp_path)
+def test_networks_with_one_seed_score_alike_on_both(tmp_path: Path) -> None:
+    jax, tensorflow = on("jax", NETWORKS, tmp_path), on("tensorflow", NETWORKS, tmp_path)
     for name, scores in jax.items():
         np.testing.assert_allclose(tensorflow[name], scores, rtol=1e-2, atol=2e-3, err_msg=name)
         assert scores.std() > 0.05

@@ -20,6 +20,10 @@ def command(
         list[str] | None,
         typer.Option(metavar="ITEM[=VALUE]", help="What someone new has: an id or a title; may be repeated."),
     ] = None,
+    about: Annotated[
+        list[str] | None,
+        typer.Option(metavar="COLUMN=VALUE", help="What is known of someone new, for models that read it; may repeat."),
+    ] = None,
     all_: Annotated[bool, typer.Option("--all", help="Everybody of the training data; needs --out.")] = False,
     k: Length = 10,
     exclude: Annotated[list[str] | None, typer.Option(metavar="ITEM", help="Never recommend it.")] = None,
@@ -32,8 +36,8 @@ def command(
     from honeyguide.errors import ParameterError
     from honeyguide.files import check_out
 
-    if sum(map(bool, (user, history, all_))) != 1:
-        raise ParameterError("give one of --user, --history (for someone new) or --all")
+    if sum(map(bool, (user, history or about, all_))) != 1:
+        raise ParameterError("give one of --user, --history or --about (for someone new), or --all")
     if all_ and out is None:
         raise ParameterError("--all needs --out with a .parquet, .csv or .jsonl file")
     if out is not None:
@@ -46,7 +50,8 @@ def command(
         return wrote(out, f"{rows:,} rows", machine=json, rows=rows)
     people = service.users_of(schema, user) if user else None
     past = None if people is not None else service.history_of(schema, history or [])
-    table = opened.recommend(people, history=past, k=k, exclude=banned, seen=seen, run=run)
+    known = service.attributes_of(about) if about else None
+    table = opened.recommend(people, history=past, attributes=known, k=k, exclude=banned, seen=seen, run=run)
     if out is not None:
         service.write_table(table, out)
         return wrote(out, f"{len(table):,} rows", machine=json, rows=len(table))

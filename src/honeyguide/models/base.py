@@ -8,6 +8,7 @@ Optional abilities are methods that a model has or has not:
     similarity(items) -> (C, I)                 how alike items are, higher is nearer
     user_vectors(profiles), item_vectors()      of which the score is the product: see `lists.Factored`
     _update(before, after, run)                 learn from new events; see `Updatable`
+    _extend(schema)                             score new items by their attributes; see `with_items`
     quantiles(profiles, pairs, shares) -> (S, N)    of the rating that is foretold; see `intervals`
 """
 
@@ -17,7 +18,7 @@ import copy
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol, Self, TypeAlias, runtime_checkable
 
@@ -44,6 +45,7 @@ from honeyguide.run import Run, in_units
 Task: TypeAlias = Literal["rating", "ranking"]
 FoldIn: TypeAlias = Literal["exact", "approximate"]
 History: TypeAlias = people.History
+Attributes: TypeAlias = people.Attributes
 Watch: TypeAlias = Callable[["Recommender", int], bool]
 _PAIRS = 1 << 16  # pairs rated at once
 
@@ -69,6 +71,13 @@ class Uncertain(Protocol):
     """A model that knows how sure it is: (S, N) the numbers below which the shares (S,) of the ratings will lie."""
 
     def quantiles(self, profiles: Profiles, pairs: Pairs, shares: Sequence[float]) -> FloatArray: ...
+
+
+@runtime_checkable
+class Extensible(Protocol):
+    """A model that knows items by their attributes: `_extend` learns to score the last of `schema`, which are new."""
+
+    def _extend(self, schema: Schema) -> None: ...
 
 
 @runtime_checkable
@@ -175,6 +184,22 @@ class Recommender(ABC):
         self.__dict__ = fresh.__dict__
         return self
 
+    def with_items(self, items: Any) -> Self:
+        """A copy that recommends new items too, by their attributes: `items` is a table as `read(items=)` takes it.
+
+        Items already known stay as they are. UnsupportedError where the model reads no attributes; DataError for ids of
+        another type.
+        """
+        self._need_fit()
+        if not isinstance(self, Extensible):
+            able = ", ".join(n for n in registry.names() if issubclass(registry.load(n), Extensible))
+            raise UnsupportedError(f"{type(self).__name__} knows items by their events alone; by attributes: {able}")
+        schema = renew.with_items(self.schema_, items)
+        fresh = copy.copy(self)
+        fresh.schema_, fresh.histories_ = schema, replace(self.histories_, schema=schema)
+        fresh._extend(schema)
+        return fresh
+
     def _run_epochs(self, data: Dataset, run: Run, watch: Watch | None) -> None:
         assert isinstance(self, Iterative)
         kept, done = run.checkpoint, 0
@@ -250,6 +275,7 @@ class Recommender(ABC):
         users: Id | Sequence[Id] | None = None,
         *,
         history: History | Mapping[Id, History] | None = None,
+        attributes: Attributes | Mapping[Id, Attributes] | None = None,
         k: int = 10,
         items: Iterable[Id] | None = None,
         exclude: Iterable[Id] | None = None,
@@ -259,12 +285,14 @@ class Recommender(ABC):
         """The k best items of each person: a table of user, item, score, rank.
 
         Give `users` of the training data, or the `history` of someone new: items, or (item, value), or (item, value,
-        time); a mapping from a name to a history serves several. `items` are the only ones to rank, `exclude` never
-        appear; what is in the history appears only if `seen`. Raises UnknownIdError for a user never seen.
+        time); a mapping from a name to a history serves several. `attributes` are what is known of someone new, in the
+        columns of `read(users=)`, for models that read them: with a history or alone. `items` are the only ones to
+        rank, `exclude` never appear; what is in the history appears only if `seen`. Raises UnknownIdError for a user
+        never seen.
         """
         self._need_fit()
         _check_k(k)
-        profiles, names = people.ask(self, users, history)
+        profiles, names = people.ask(self, users, history, attributes)
         codes, scores = lists.top_k(
             lists.source(self), profiles, k, candidates=self._item_codes(items), exclude=self._item_codes(exclude),
             seen=seen, run=run or Run(),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import narwhals as nw
@@ -23,25 +23,78 @@ if TYPE_CHECKING:
 
 Event: TypeAlias = Id | tuple[Id, float] | tuple[Id, float, int]
 History: TypeAlias = Sequence[Event]
+Attributes: TypeAlias = Mapping[str, Any]
 
 
 def ask(
-    model: Recommender, users: Id | Sequence[Id] | None, history: History | Mapping[Id, History] | None
+    model: Recommender,
+    users: Id | Sequence[Id] | None,
+    history: History | Mapping[Id, History] | None,
+    attributes: Attributes | Mapping[Id, Attributes] | None = None,
 ) -> tuple[Profiles, pl.Series]:
-    """The profiles asked about and their names, for either users of the training data or histories of new people."""
-    if (users is None) == (history is None):
-        raise ParameterError("give either users of the training data or the history= of someone new")
-    if history is not None:
-        named = history if isinstance(history, Mapping) else {None: history}
-        profiles = strangers(model.schema_, list(named.values()))
-        if len({isinstance(name, str) for name in named}) > 1:
-            raise DataError(f"names of histories must be all integers or all strings, got {list(named)[:5]!r}")
-        return profiles, pl.Series(list(named), dtype=None if isinstance(history, Mapping) else pl.Int64)
+    """The profiles asked about and their names, for either users of the training data or new people.
+
+    Of someone new the history, the attributes or both are given; of several, mappings from the same names.
+    """
+    if (users is None) == (history is None and attributes is None):
+        raise ParameterError("give either users of the training data or the history= or attributes= of someone new")
+    if users is None:
+        return _new(model.schema_, history, attributes)
     listed = listed_ids(users)  # (B,)
     codes = model.schema_.users.encode(listed)
     for at in np.flatnonzero(codes < 0):
         model.schema_.users.code(listed[at], "user")  # says why there is none
     return trained(model, codes), model.schema_.users.decode(codes)
+
+
+def _new(
+    schema: Schema,
+    history: History | Mapping[Id, History] | None,
+    attributes: Attributes | Mapping[Id, Attributes] | None,
+) -> tuple[Profiles, pl.Series]:
+    """The profiles and names of new people: one, of the name None, or several."""
+    several = isinstance(history, Mapping) or _several(attributes)
+    if several and not all(given is None or isinstance(given, Mapping) for given in (history, attributes)):
+        raise ParameterError("history= and attributes= of several people must both be mappings from their names")
+    events, told = (_by_name(given, several) for given in (history, attributes))
+    names = list(dict.fromkeys([*events, *told]))
+    if len({isinstance(name, str) for name in names}) > 1:
+        raise DataError(f"names of histories must be all integers or all strings, got {names[:5]!r}")
+    profiles = strangers(schema, [events.get(name, []) for name in names])
+    if attributes is not None:
+        profiles = replace(profiles, attributes=_attribute_table(schema, [told.get(name, {}) for name in names]))
+    return profiles, pl.Series(names, dtype=None if several else pl.Int64)
+
+
+def _by_name(given: Any, several: bool) -> Mapping[Any, Any]:
+    if given is None:
+        return {}
+    return given if several else {None: given}
+
+
+def _several(attributes: Any) -> bool:
+    return isinstance(attributes, Mapping) and any(isinstance(value, Mapping) for value in attributes.values())
+
+
+def _attribute_table(schema: Schema, told: Sequence[Attributes]) -> pl.DataFrame:
+    """What is told of each person, in the columns of the table of people; DataError for any other."""
+    columns = schema.user_table.columns
+    for name in {name: None for each in told for name in _checked(each)}:
+        if name not in columns:
+            have = ", ".join(columns) or "none: the model was trained on data without users="
+            raise DataError(f"attributes must be columns of the table of people, got {name!r}; there are: {have}")
+    try:
+        return pl.DataFrame(
+            [pl.Series(n, [each.get(n) for each in told]).cast(schema.user_table[n].dtype) for n in columns]
+        )
+    except (TypeError, pl.exceptions.PolarsError) as error:
+        raise DataError(f"attributes must be of the kind of their columns: {str(error).splitlines()[0]}") from None
+
+
+def _checked(attributes: Any) -> Attributes:
+    if not isinstance(attributes, Mapping):
+        raise DataError(f"attributes are a mapping from columns to values, got {attributes!r}")
+    return attributes
 
 
 def listed_ids(given: Any) -> list[Id]:

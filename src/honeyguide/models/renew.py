@@ -42,6 +42,21 @@ def merged(model: Recommender, events: Any, run: Run) -> tuple[Dataset, Dataset]
     return before, after
 
 
+def with_items(held: Schema, items: Any) -> Schema:
+    """The schema with the items of a table that it lacks, and what the table says of them."""
+    from honeyguide.data.attributes import align, read_attributes
+
+    ids, columns = read_attributes(items, "item")
+    integer = held.items.kind == "integer"
+    if (integer and (ids.kind == "string" or not ids.canonical)) or (ids.kind == "integer" and not integer):
+        raise DataError(f"item ids of the model are {held.items.kind}s, those of the new items are not")
+    given = ids.settled(integer)
+    new = Vocabulary.of(given)
+    whole = _vocabulary(held.items, new, "item")
+    table = _table((held.items, held.item_table), (new, align(new, given, columns)), whole)
+    return replace(held, items=whole, item_table=table)
+
+
 def _trained_on(model: Recommender) -> Dataset:
     histories = model.histories_
     if len(histories) == 0 and len(model.schema_.users):

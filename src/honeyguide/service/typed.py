@@ -42,6 +42,17 @@ def history_of(schema: Schema, texts: Sequence[str]) -> list[tuple[Id, float]]:
     return history
 
 
+def attributes_of(texts: Sequence[str]) -> dict[str, str]:
+    """What is known of someone from texts such as "age=30"."""
+    told = {}
+    for text in texts:
+        name, separator, value = text.partition("=")
+        if not separator:
+            raise ParameterError(f"what is known of someone must be COLUMN=VALUE, got {text!r}.")
+        told[name.strip()] = value.strip()
+    return told
+
+
 class _Names:
     """What items may be called: by id, or by title in any case; of equal titles the lower code's."""
 
