@@ -92,13 +92,13 @@ SOME = [[3, 1, 4], [], [1], [5, 9, 2, 6, 5, 3, 5, 8, 9], [7, 7, 7], [2, 7, 1, 8,
 @pytest.mark.parametrize(("heads", "count"), [(1, 1), (2, 2), (3, 1)])
 def test_the_last_output_is_the_formula_whatever_histories_lie_beside(kind: str, heads: int, count: int) -> None:
     _, net = network(kind, heads=heads, count=count)
-    found = net.last(*laid(SOME))
+    found = net.last(*laid(SOME), hg.Run())
     for row, history in enumerate(SOME):
         if not history:
             assert not found[row].any()
             continue
         np.testing.assert_allclose(found[row], by_hand(net, history[-L:])[-1], rtol=1e-3, atol=1e-4)
-        np.testing.assert_allclose(net.last(*laid([history]))[0], found[row], rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(net.last(*laid([history]), hg.Run())[0], found[row], rtol=1e-4, atol=1e-5)
 
 
 @KINDS
@@ -114,7 +114,7 @@ def test_keras_trains_what_numpy_answers_at_every_place_of_packed_rows(kind: str
         at = 0
         for window in windows:
             for end in range(1, len(window) + 1):
-                expected = net.last(*laid([window[:end]]))[0]
+                expected = net.last(*laid([window[:end]]), hg.Run())[0]
                 np.testing.assert_allclose(out[row, at + end - 1], expected, rtol=1e-3, atol=1e-4)
             at += len(window)
 
@@ -152,7 +152,7 @@ def objective_by_hand(model: SASRec, data: Dataset) -> float:
     for row in range(len(profiles)):
         history = profiles.items[profiles.indptr[row] : profiles.indptr[row + 1]]
         for end in range(1, len(history)):
-            scores = model.items_.astype(np.float64) @ net.last(*laid([history[:end]]))[0]
+            scores = model.items_.astype(np.float64) @ net.last(*laid([history[:end]]), hg.Run())[0]
             losses.append(np.log(np.exp(scores).sum()) - scores[history[end]])
     return float(np.mean(losses))
 

@@ -17,9 +17,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from honeyguide.arrays import AnyArray, FloatArray, IntArray, LongArray
+from honeyguide.run import Run
 
 EPSILON = 1e-6  # of the norms
-_EVENTS = 8192  # of histories encoded at once: what is between two layers stays in the processor's cache
+_EVENTS = 1024  # of histories encoded at once by a thread: what is between two layers stays in its cache
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,29 +33,27 @@ class Transformer:
     places: FloatArray  # (L, D)
     weights: tuple[FloatArray, ...]
 
-    def last(self, indptr: LongArray, items: IntArray) -> FloatArray:
+    def last(self, indptr: LongArray, items: IntArray, run: Run) -> FloatArray:
         """(B, D) the output after the last event of each history: indptr (B + 1,), item codes (E,). Zeros for none."""
-        length, factors = self.places.shape
-        counts = np.minimum(np.diff(indptr), length)
-        out = np.zeros((len(counts), factors), np.float32)
+        counts = np.minimum(np.diff(indptr), len(self.places))
+        out = np.zeros((len(counts), self.places.shape[1]), np.float32)
         order = np.argsort(counts, kind="stable")
         order = order[np.searchsorted(counts[order], 1) :]  # who has none is left out
-        ends = np.cumsum(counts[order])
-        first = 0
-        while first < len(order):
-            done = int(ends[first - 1]) if first else 0
-            stop = max(first + 1, int(np.searchsorted(ends, done + _EVENTS, side="right")))
-            rows = order[first:stop]
-            within = np.arange(ends[stop - 1] - done) - np.repeat(ends[first:stop] - counts[rows] - done, counts[rows])
+        parts = _parts(counts[order])
+
+        def encode(at: int, _: int) -> None:
+            rows = order[parts[at] : parts[at + 1]]
+            within = np.concatenate([np.arange(count) for count in counts[rows]])  # (N,)
             codes = items[np.repeat(indptr[rows + 1] - counts[rows], counts[rows]) + within]
-            x = self.items[codes] * np.float32(factors**0.5) + self.places[within]  # (N, D)
+            x = self.items[codes] * np.float32(self.places.shape[1] ** 0.5) + self.places[within]  # (N, D)
             out[rows] = self._encode(x, counts[rows])
-            first = stop
+
+        run.map(encode, len(parts) - 1, block=1)
         return out
 
     def _encode(self, x: FloatArray, counts: LongArray) -> FloatArray:
         """(B, D) from events x (N, D) of histories of the lengths (B,), ascending."""
-        *blocks, norm = self._parts()
+        *blocks, norm = self._by_block()
         last = np.cumsum(counts) - 1
         groups = _groups(counts)
         for at, weights in enumerate(blocks):
@@ -72,7 +71,7 @@ class Transformer:
             x = x + found
         return _normed(x, *norm)
 
-    def _parts(self) -> list[Sequence[FloatArray]]:
+    def _by_block(self) -> list[Sequence[FloatArray]]:
         """The weights of each block, and of the last norm."""
         size = 15 if self.kind == "ligr" else 12
         return [*(self.weights[at : at + size] for at in range(0, len(self.weights) - 2, size)), self.weights[-2:]]
@@ -112,6 +111,15 @@ class _Group:
     count: int
     row: int
     event: int
+
+
+def _parts(counts: LongArray) -> list[int]:
+    """Bounds of runs of histories of the lengths (B,) with about `_EVENTS` events together, one history at least."""
+    ends, bounds = np.append(0, np.cumsum(counts)), [0]
+    while bounds[-1] < len(counts):
+        stop = int(np.searchsorted(ends, ends[bounds[-1]] + _EVENTS, side="right")) - 1
+        bounds.append(max(bounds[-1] + 1, stop))
+    return bounds
 
 
 def _groups(counts: LongArray) -> list[_Group]:
