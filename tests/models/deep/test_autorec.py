@@ -210,13 +210,15 @@ def test_planted_tastes_are_found_by_known_people_and_strangers(make: Make, by: 
 def test_ratings_of_who_and_what_was_never_seen(make: Make, by: str) -> None:
     rng = np.random.default_rng(0)
     rows = [(u, i, float(rng.integers(1, 6)), 1) for u in range(20) for i in range(15) if rng.random() < 0.5]
-    whole = make([*rows, (20, 0, 3.0, 1), (0, 15, 3.0, 1)])
-    data = whole.take(np.arange(len(rows)))  # person 20 and item 15 are in the vocabulary alone
+    whole = make([(0, -1, 3.0, 1), *rows, (20, 0, 3.0, 1)])
+    data = whole.take(
+        np.arange(1, len(rows) + 1)
+    )  # person 20 and item -1, whose code is 0, are in the vocabulary alone
     model = AutoRec(by=by, epochs=5, learning_rate=0.01, **SHAPE).fit(data)
-    never = Pairs(np.array([0, 0], np.int32), np.array([15, -1], np.int32))
+    never = Pairs(np.array([0, 0], np.int32), np.array([0, -1], np.int32))
     outside, nowhere = model.rate(data.profiles(), never)
     assert outside == pytest.approx(nowhere, rel=1e-6)
-    assert outside == pytest.approx(model.score(data.profiles())[0, 15], rel=1e-5)
+    assert outside == pytest.approx(model.score(data.profiles())[0, 0], rel=1e-5)
     assert abs(outside - data.values.mean()) < 1.0
     nobody = model.score(strangers(data.schema, [[]]))[0]
     np.testing.assert_allclose(model.score(data.profiles())[20], nobody, rtol=1e-5)
