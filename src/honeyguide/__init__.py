@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from honeyguide.data.sources import load as load
     from honeyguide.evaluate import early_stopping as early_stopping
     from honeyguide.evaluate import evaluate as evaluate
+    from honeyguide.evaluate import fit_early as fit_early
     from honeyguide.models.base import Recommender as Recommender
     from honeyguide.models.stored import open_model as open  # noqa: F401
     from honeyguide.run import Run as Run
@@ -31,6 +32,7 @@ _PUBLIC = {
     "check": "honeyguide.data.check:check",
     "early_stopping": "honeyguide.evaluate:early_stopping",
     "evaluate": "honeyguide.evaluate:evaluate",
+    "fit_early": "honeyguide.evaluate:fit_early",
     "k_fold": "honeyguide.split:k_fold",
     "load": "honeyguide.data.sources:load",
     "split": "honeyguide.split:split",

@@ -54,7 +54,13 @@ def ratings(seed: int, events: int = 400, *, people: int = 20, items: int = 30, 
     rng = np.random.default_rng(seed)
     users = Vocabulary.of([f"p{number:02}" for number in range(people)])
     schema = Schema(
-        users, Vocabulary.of(list(range(100, 100 + items))), True, (1.0, 5.0), Positive(">=4"), pl.DataFrame(), frame
+        users,
+        Vocabulary.of(list(range(100, 100 + items))),
+        True,
+        (1.0, 5.0),
+        Positive(">=4"),
+        pl.DataFrame(),
+        frame=frame,
     )
     codes = rng.integers(people, size=events).astype(np.int32), rng.integers(items, size=events).astype(np.int32)
     return Dataset(schema, *codes, rng.integers(1, 6, events).astype(np.float32), rng.integers(0, 10**6, events))

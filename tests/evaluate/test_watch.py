@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,8 @@ from planted import Planted, PlantedRatings, ratings
 
 from honeyguide.data.dataset import Dataset
 from honeyguide.errors import DataError, ParameterError
-from honeyguide.evaluate import EarlyStopping, early_stopping, evaluate
+from honeyguide.evaluate import EarlyStopping, early_stopping, evaluate, fit_early
+from honeyguide.models.baseline.popular import Popular
 from honeyguide.models.factorization.mf import Mf
 from honeyguide.run import Run
 from honeyguide.split import split
@@ -175,3 +177,24 @@ def test_its_state_is_kept_and_gone_on_from() -> None:
     assert not other(model, 4)  # values of another metric say nothing
     assert np.isnan(other.history[:3]).all()
     assert other.best_epoch == 4
+
+
+def test_epochs_are_found_on_a_held_out_share_and_the_fit_is_on_all(tmp_path: Path) -> None:
+    data, run = ratings(0, 900, people=40, items=60), Run(seed=3, progress=False)
+    found = fit_early(Mf(solver="adam", epochs=12, learning_rate=0.1), data, held_out=0.2, patience=2, run=run)
+    part, validation = split(data, "per-person", test=0.2, seed=3)
+    watch = early_stopping(part, validation, metric="rmse", patience=2, seed=3)
+    Mf(solver="adam", epochs=12, learning_rate=0.1).fit(part, run=run, watch=watch)
+    assert 1 <= watch.best_epoch < 12
+    whole = Mf(solver="adam", epochs=watch.best_epoch, learning_rate=0.1).fit(data, run=run)
+    np.testing.assert_array_equal(found.score(data.profiles()), whole.score(data.profiles()))
+    again = fit_early(
+        Mf(solver="adam", epochs=12, learning_rate=0.1), data, held_out=0.2, patience=2,
+        run=Run(seed=3, progress=False, checkpoint=tmp_path / "kept"),
+    )  # fmt: skip
+    np.testing.assert_array_equal(again.score(data.profiles()), whole.score(data.profiles()))
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(
+        ParameterError, match="held_out must be for a model that learns in epochs, and Popular has none"
+    ):
+        fit_early(Popular(), data)

@@ -100,7 +100,8 @@ for objective in ("binary_crossentropy", "squared_error"):
     kept[f"score {objective}"] = model.score(data.profiles())
 kinds = pl.DataFrame({"kind": [["a", "b", "c"][i % 3] for i in range(30)]})
 data = replace(data, schema=replace(schema, item_table=kinds))
-model = hg.models.TwoTower(factors=8, hidden=(8,), dropout=0.0, epochs=6, batch_size=64, negatives=8, learning_rate=0.01)
+small = dict(factors=8, hidden=(8,), dropout=0.0, epochs=6, batch_size=64, negatives=8, learning_rate=0.01)
+model = hg.models.TwoTower(**small)
 kept["two towers"] = model.fit(data, run=hg.Run(seed=2, backend=sys.argv[1])).score(data.profiles())
 np.savez(sys.argv[2], **kept)
 """

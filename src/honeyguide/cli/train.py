@@ -22,6 +22,11 @@ def command(
     checkpoint: Annotated[
         Path | None, typer.Option(help="A file that keeps the training of a deep model; a killed fit goes on from it.")
     ] = None,
+    held_out: Annotated[
+        float | None,
+        typer.Option(help="Share of the data on which the number of epochs is found, before a fit on all."),
+    ] = None,
+    patience: Annotated[int, typer.Option(help="With --held-out: epochs without a better one before it stops.")] = 3,
     histories: Annotated[bool, typer.Option(help="Keep the histories, so that known people can be served.")] = True,
     json: Json = False,
 ) -> None:
@@ -29,6 +34,7 @@ def command(
     import time
     from dataclasses import replace
 
+    from honeyguide.evaluate import fit_early
     from honeyguide.files import check_out, check_place
     from honeyguide.models import registry
 
@@ -38,7 +44,10 @@ def command(
     built, run = registry.create(model, settings(set_)), replace(how.run(), checkpoint=checkpoint)
     data = reading.read(source, run)
     begun = time.perf_counter()
-    built.fit(data, run=run)
+    if held_out is None:
+        built.fit(data, run=run)
+    else:
+        fit_early(built, data, held_out=held_out, patience=patience, run=run)
     took = time.perf_counter() - begun
     with run.track(f"writing {out}"):
         built.save(out, histories=histories)

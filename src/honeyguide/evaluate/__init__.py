@@ -4,11 +4,11 @@ exam        what is asked of a model: whose lists, what proved relevant, which r
 measure     `evaluate`: every model sits the exam
 evaluation  what came out: tables, text, paired tests, the best
 resample    bootstrap over people, sign-flip tests, Holm's correction: arrays in, arrays out
-watch       `early_stopping`
+watch       `early_stopping`, and `fit_early`: the number of epochs found on a held-out share
 """
 
 from honeyguide.evaluate.evaluation import Evaluation
 from honeyguide.evaluate.measure import evaluate
-from honeyguide.evaluate.watch import EarlyStopping, early_stopping
+from honeyguide.evaluate.watch import EarlyStopping, early_stopping, fit_early
 
-__all__ = ["EarlyStopping", "Evaluation", "early_stopping", "evaluate"]
+__all__ = ["EarlyStopping", "Evaluation", "early_stopping", "evaluate", "fit_early"]

@@ -11,20 +11,23 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
 
 from honeyguide.arrays import AnyArray
+from honeyguide.checkpoint import Checkpoint
 from honeyguide.data.dataset import Dataset
 from honeyguide.errors import DataError, ParameterError
 from honeyguide.evaluate.exam import Exam, exam
 from honeyguide.evaluate.measure import mark
 from honeyguide.metrics import Metric, metric
-from honeyguide.models import stored
-from honeyguide.models.base import Recommender
+from honeyguide.models import registry, stored
+from honeyguide.models.base import Iterative, Recommender
 from honeyguide.run import Run
+from honeyguide.split import split
 
 _SHARED = ("schema_", "histories_", "fingerprint_")  # what training does not change
 
@@ -142,3 +145,35 @@ def _copy(value: Any) -> Any:
             setattr(other, name, part)
         return other
     return value
+
+
+def fit_early(
+    model: Recommender,
+    data: Dataset,
+    *,
+    held_out: float = 0.1,
+    metric: str | None = None,
+    patience: int = 3,
+    run: Run | None = None,
+) -> Recommender:
+    """Find on a held-out share of the data how many epochs are best, then fit on all of the data for so many.
+
+    The share is of each person's events, for sequence models the last one; `metric` is ndcg@10, or rmse of models that
+    rate. A checkpoint of the second fit has `.whole` after its name. Afterwards `model.epochs` is the number found.
+    ParameterError for a model without epochs.
+    """
+    run = run or Run()
+    if not isinstance(model, Iterative):
+        raise ParameterError(
+            f"held_out must be for a model that learns in epochs, and {type(model).__name__} has none."
+        )
+    ordered = registry.family(type(model).__name__) == "sequential"
+    part, validation = split(data, "leave-last" if ordered else "per-person", test=held_out, seed=run.seed)
+    asked = metric or ("rmse" if model.task == "rating" else "ndcg@10")
+    watch = early_stopping(part, validation, metric=asked, patience=patience, seed=run.seed, run=run)
+    model.fit(part, run=run, watch=watch)
+    model.epochs = max(1, watch.best_epoch)
+    kept = run.checkpoint
+    if isinstance(kept, Checkpoint):
+        run = replace(run, checkpoint=kept.path.with_name(f"{kept.path.name}.whole"))
+    return model.fit(data, run=run)

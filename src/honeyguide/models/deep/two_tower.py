@@ -56,7 +56,7 @@ class TwoTower(Recommender):
     shapes: ClassVar[Mapping[str, str]] = {"item_vectors_": "IK", "ids_": "IK", "history_": "IF"}
 
     factors: int = param(64, low=1, tune=(32, 128, "log"), help="length of the vectors")
-    hidden: tuple[int, ...] = param((128,), low=1, help="units of the hidden layers of each tower, none for sums alone")
+    hidden: tuple[int, ...] = param((), low=1, help="units of the hidden layers of each tower; none: sums alone")
     history: bool = param(True, help="read the history; without: attributes alone")
     attributes: bool = param(True, help="read the attributes; without: history and ids alone")
     length: int = param(50, low=1, help="events of a history that training reads at once, drawn anew each time")
@@ -64,7 +64,7 @@ class TwoTower(Recommender):
     blank: float = param(0.1, low=0.0, high=0.9, help="share of histories and ids hidden in a step, given attributes")
     dropout: float = param(0.3, low=0.0, high=0.9, tune=(0.0, 0.6), help="share of the inputs left out in a step")
     reg: float = param(1e-3, low=0.0, tune=(1e-5, 1e-2, "log"), help="L2 weight on the vectors read, for each target")
-    learning_rate: float = param(1e-2, low=1e-6, tune=(3e-3, 3e-2, "log"), help="step of Adam, at first")
+    learning_rate: float = param(1.5e-2, low=1e-6, tune=(3e-3, 3e-2, "log"), help="step of Adam, at first")
     batch_size: int = param(1024, low=1, help="targets in a step")
     epochs: int = param(15, low=1, tune=(5, 40, "log"), help="passes over the data")
 
