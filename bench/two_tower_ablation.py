@@ -4,7 +4,7 @@
     HONEYGUIDE_DATA=... python bench/two_tower_ablation.py --data movielens-100k --seeds 1
 
 Positive is a rating of 4 or 5; per-person 80/20, a validation part taken out of training by the same split says when to
-stop. Whole catalogue, history left out, ndcg@10 and recall@10 on the test part: means over the seeds of split and model.
+stop. Whole catalogue without the history, ndcg@10 and recall@10 on the test part: means over seeds of split and model.
 `als` and `ease` are at their defaults. In movielens-100k people have age, gender, occupation and zip code, and films a
 title and genres; in movielens-latest-small only films have: title, year (within it) and genres.
 """
