@@ -64,7 +64,7 @@ def blocks(
         codes = np.empty((len(batch), k), np.int32)
         indptr = np.zeros(len(batch) + 1, np.int64) if seen else batch.indptr
         block = max(1, min(_BLOCK, _CELLS // _length(k)))
-        with nullcontext() if few else _one_thread_each:
+        with nullcontext() if few else one_thread_each:
             run.map(_search, len(batch), shelf, people, lengths, indptr, history, best, codes, block=block)
         run.map(heaps.settle, len(batch), best, codes, block=_BLOCK)
         yield rows, codes, best
@@ -211,4 +211,4 @@ class _OneThreadEach:
                 self._limit.restore_original_limits()
 
 
-_one_thread_each = _OneThreadEach()
+one_thread_each = _OneThreadEach()

@@ -139,7 +139,7 @@ class SASRec(Recommender):
         self._need_fit()
         held = self._held(profiles)
         network = Transformer(self.heads, self.block, self.items_, self.places_, self.weights_)
-        with vectors._one_thread_each:  # of BLAS: products are small, and its threads wait for each other
+        with vectors.one_thread_each:  # of BLAS: products are small, and its threads wait for each other
             out = network.last(held.indptr, held.items, run or Run())
         out[np.diff(held.indptr) == 0] = self.nobody_
         return out
