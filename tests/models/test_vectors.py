@@ -205,8 +205,8 @@ def test_blas_has_its_threads_back_when_the_last_search_is_over() -> None:
         found = list(pool.map(lambda _: lists.top_k(model, profiles, 5, run=Run(threads=2))[0].tolist(), range(40)))
     assert threads() == before
     assert found == found[:1] * 40
-    with vectors._one_thread_each:
-        with vectors._one_thread_each:
+    with vectors.one_thread_each:
+        with vectors.one_thread_each:
             assert set(threads()) == {1}
         assert set(threads()) == {1}
     assert threads() == before
