@@ -34,7 +34,7 @@ OTHER_WAYS: list[tuple[str, dict[str, object]]] = [
     ("rating_knn", {"by": "user"}),
     ("svd", {"biases": False, "learning_rate": 0.1}),
     ("bias", {"solver": "sgd", "learning_rate": 0.02}),
-    ("neumf", {"objective": "squared_error"}),
+    ("neumf", {"objective": "squared_error", "pretrain": 1}),
     ("autorec", {"by": "user", "batch_size": 4, "learning_rate": 0.01}),
     ("multvae", {"variational": False}),
     ("mf", {"solver": "sgd"}),

@@ -15,6 +15,7 @@ from honeyguide.errors import DataError, DivergedError, ParameterError
 from honeyguide.models.deep import _neumf_net as net
 from honeyguide.models.deep.neumf import NeuMF
 from honeyguide.models.people import strangers
+from honeyguide.run import Run
 from honeyguide.training import backend
 from honeyguide.training.sampling import Pointwise
 
@@ -68,11 +69,11 @@ def test_keras_trains_what_numpy_scores(hidden: tuple[int, ...]) -> None:
     keras = backend.keras(hg.Run())
     model = NeuMF(factors=5, hidden=hidden)
     network, people, items = random_net(hidden), vectors(6, hidden), vectors(9, hidden, seed=2)
-    layers = model._layers(keras, 0)
+    layers = model._layers(keras, 0, model._parts)
     variables = [variable for layer in layers for variable in layer.trainable_variables]
     for variable, weight in zip(variables, network.weights, strict=True):
         variable.assign(weight)
-    out = model._output(keras.ops, layers, people[:, None], np.broadcast_to(items, (6, *items.shape)))
+    out = model._output(keras.ops, layers, people[:, None], np.broadcast_to(items, (6, *items.shape)), model._parts)
     np.testing.assert_allclose(np.asarray(out), network.grid(people, items), rtol=1e-4, atol=1e-4)
 
 
@@ -119,11 +120,11 @@ def epoch_losses(model: NeuMF, data: Dataset, seed: int) -> float:
     """The sum that one epoch's batches put the objective at, the model left as it is."""
     keras = backend.keras(hg.Run())
     terms = Pointwise(model._known(data.profiles()), negatives=model.negatives, reweight=model.reweight)
-    layers = model._layers(keras, 0)
+    layers = model._layers(keras, 0, model._parts)
     variables = [variable for layer in layers for variable in layer.trainable_variables]
     for variable, weight in zip(variables, model.weights_, strict=True):
         variable.assign(weight)
-    loss = model._loss(keras.ops, layers, terms)
+    loss = model._loss(keras.ops, layers, terms, model._parts)
     values = [
         float(loss({"user": model.users_[b["user"]], "item": model.items_[b["item"]]}, b))
         for b in terms.epoch(model.batch_size, np.random.default_rng(seed))
@@ -252,3 +253,37 @@ def test_training_that_diverges_says_so_and_leaves_nothing(ratings: Dataset) -> 
     with pytest.raises(DivergedError, match="lower learning_rate"):
         model.fit(ratings)
     assert not hasattr(model, "users_")
+
+
+def test_pretrained_branches_begin_at_their_mean(ratings: Dataset) -> None:
+    keras, run = backend.keras(Run()), Run(seed=4)
+    model = NeuMF(factors=5, hidden=(7, 4), pretrain=2, learning_rate=0.02)
+    terms = Pointwise(ratings.positives(), negatives=3)
+    outputs = []
+    users, items = np.arange(4), np.arange(9)
+    for part in model._parts:
+        tables, weights = model._alone(keras, ratings, terms, part, run, run.rng(part == "tower"))
+        if part == "tower":  # as a network of both whose factors are 0
+            zeros = [np.zeros((len(table), 5), np.float32) for table in tables.values()]
+            both = [np.concatenate([z, t], axis=1) for z, t in zip(zeros, tables.values(), strict=True)]
+            weights[-2] = np.concatenate([np.zeros((5, 1), np.float32), weights[-2]])
+        else:
+            both = list(tables.values())
+        outputs.append(net.Net(5, tuple(weights)).grid(both[0][users], both[1][items]))
+        assert np.ptp(outputs[-1]) > 0.1  # it has learned something
+    alone = iter([model._alone(keras, ratings, terms, p, run, run.rng(p == "tower")) for p in model._parts])
+    model._alone = lambda *_: next(alone)  # type: ignore[method-assign]
+    tables, layers = model._joined(keras, ratings, terms, model._parts, run, run.rng(9))
+    weights = tuple(variable.numpy() for layer in layers for variable in layer.trainable_variables)
+    joined = net.Net(5, weights).grid(tables["users"][users], tables["items"][items])
+    np.testing.assert_allclose(joined, np.mean(outputs, axis=0), rtol=1e-4, atol=1e-5)
+
+
+def test_pretraining_takes_part_in_a_fit(ratings: Dataset) -> None:
+    ratings = ratings.with_positive(">=3.5")  # two tastes
+    given = {"factors": 6, "hidden": (8,), "epochs": 1, "learning_rate": 0.02, "batch_size": 16}
+    plain, long = NeuMF(**given).fit(ratings), NeuMF(pretrain=4, **given).fit(ratings)
+    truth = ratings.positives().toarray()
+    scores = [model.score(ratings.profiles()) for model in (plain, long)]
+    gaps = [score[truth > 0].mean() - score[truth == 0].mean() for score in scores]
+    assert gaps[1] > gaps[0] + 0.1  # further on than one epoch takes it

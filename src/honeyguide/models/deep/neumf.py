@@ -14,7 +14,7 @@ Fit: O(epochs N (1 + negatives) H^2) for H units a layer; memory 24 (U + I) F by
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
@@ -34,6 +34,7 @@ from honeyguide.training.loop import Trainer
 from honeyguide.training.objective import Objective, initialise
 from honeyguide.training.sampling import Pointwise
 
+_PARTS = ("factors", "tower")  # the branches
 _SPREAD = 0.03  # standard deviation of the initial embeddings
 _SHARED = 512  # items that stand for all the others when a stranger's vector is fitted
 _STEPS, _RATE = 20, 0.03  # of that fit; more would fit the history closer than training did, and rank worse
@@ -47,7 +48,7 @@ class NeuMF(Recommender):
     of which `negatives` are drawn for each known pair in each epoch, or "all" taken. `reweight` lets drawn ones count
     for all those they stand for, so that the sampled loss equals that of "all" in expectation; lists are usually better
     without. `target`, `negatives` and `reweight` have no part in "squared_error", which learns known ratings alone.
-    The rate of Adam falls linearly to 0 over the epochs.
+    The rate of Adam falls linearly to 0 over the epochs; in pretraining it stays.
     """
 
     fold_in: ClassVar[FoldIn] = "approximate"
@@ -81,6 +82,7 @@ class NeuMF(Recommender):
     learning_rate: float = param(6e-3, low=1e-6, tune=(1e-3, 2e-2, "log"), help="step of Adam, at first")
     batch_size: int = param(256, low=1, tune=(64, 2048, "log"), help="known pairs in a step")
     epochs: int = param(6, low=1, tune=(3, 30, "log"), help="passes over the data")
+    pretrain: int = param(0, low=0, help="passes that each branch is trained alone first, to begin at their mean")
 
     @property
     def task(self) -> Task:  # type: ignore[override]
@@ -99,18 +101,18 @@ class NeuMF(Recommender):
     def _logistic(self) -> bool:
         return self.objective == "binary_crossentropy"
 
+    @property
+    def _parts(self) -> tuple[str, ...]:
+        return _PARTS if self.hidden else _PARTS[:1]
+
     def _fit_epochs(self, data: Dataset, run: Run) -> Iterator[None]:
         known = self._known(data.profiles())  # (U, I)
         terms = Pointwise(known, negatives=self.negatives if self._logistic else 0, reweight=self.reweight)
         self.mean_ = 0.0 if self._logistic else float(known.data.mean())
         keras, rng = backend.keras(run), run.rng(0)
-        layers = self._layers(keras, run.seed)
-        initialise(layers, rng)
-        width = self.factors * (2 if self.hidden else 1) + 1
-        sides = {"users": data.n_users, "items": data.n_items}
-        tables = {name: rng.normal(0.0, _SPREAD, (rows, width)).astype(np.float32) for name, rows in sides.items()}
-        loss = self._loss(keras.ops, layers, terms)
-        objective = Objective(tables, {"user": "users", "item": "items"}, loss, layers)
+        begin = self._joined if self.pretrain and self.hidden else self._begun
+        tables, layers = begin(keras, data, terms, self._parts, run, rng)
+        objective = self._objective(keras, tables, layers, terms, self._parts)
         steps, rate = self.epochs * terms.steps(self.batch_size), self.learning_rate
         trainer = Trainer(objective, learning_rate=lambda t: rate * max(0.0, 1.0 - (t - 1) / steps), run=run)
         self.rated_ = np.bincount(known.indices, minlength=data.n_items) > 0
@@ -118,6 +120,48 @@ class NeuMF(Recommender):
             trainer.epoch(terms.epoch(self.batch_size, rng))
             self._take(trainer, np.diff(known.indptr) > 0)
             yield
+
+    def _begun(
+        self, keras: Any, data: Dataset, _: Pointwise, parts: Sequence[str], run: Run, rng: np.random.Generator
+    ) -> tuple[dict[str, FloatArray], list[Any]]:
+        """Tables and layers of a network with these parts, at random."""
+        layers = self._layers(keras, run.seed, parts)
+        initialise(layers, rng)
+        width = self.factors * len(parts) + 1
+        sides = {"users": data.n_users, "items": data.n_items}
+        return {name: rng.normal(0.0, _SPREAD, (n, width)).astype(np.float32) for name, n in sides.items()}, layers
+
+    def _objective(
+        self, keras: Any, tables: Mapping[str, FloatArray], layers: list[Any], terms: Pointwise, parts: Sequence[str]
+    ) -> Objective:
+        loss = self._loss(keras.ops, layers, terms, parts)
+        return Objective(tables, {"user": "users", "item": "items"}, loss, layers)
+
+    def _alone(
+        self, keras: Any, data: Dataset, terms: Pointwise, part: str, run: Run, rng: np.random.Generator
+    ) -> tuple[dict[str, FloatArray], list[FloatArray]]:
+        """Tables and weights of one branch, trained without the other (section 3.4.1 of the paper)."""
+        tables, layers = self._begun(keras, data, terms, (part,), run, rng)
+        objective = self._objective(keras, tables, layers, terms, (part,))
+        trainer = Trainer(objective, learning_rate=self.learning_rate, run=run)
+        for _ in range(self.pretrain):
+            trainer.epoch(terms.epoch(self.batch_size, rng))
+        return {name: trainer.table(name) for name in tables}, list(trainer.weights())
+
+    def _joined(
+        self, keras: Any, data: Dataset, terms: Pointwise, parts: Sequence[str], run: Run, rng: np.random.Generator
+    ) -> tuple[dict[str, FloatArray], list[Any]]:
+        """The network whose output is the mean of its branches', each of them trained alone."""
+        (first, weights), (second, more) = (self._alone(keras, data, terms, part, run, rng) for part in parts)
+        tables, layers = self._begun(keras, data, terms, parts, run, rng)
+        for name in tables:
+            bias = (first[name][:, -1:] + second[name][:, -1:]) / 2.0
+            tables[name] = np.concatenate([first[name][:, :-1], second[name][:, :-1], bias], axis=1)
+        variables = [variable for layer in layers for variable in layer.trainable_variables]
+        output = np.concatenate([weights[-2], more[-2]]) / 2.0, (weights[-1] + more[-1]) / 2.0
+        for variable, value in zip(variables, [*more[:-2], *output], strict=True):
+            variable.assign(value)
+        return tables, layers
 
     def _known(self, profiles: Profiles) -> sp.csr_matrix:
         """(B, I) what is learnt of each known pair: y of lists, or the rating."""
@@ -130,10 +174,10 @@ class NeuMF(Recommender):
             known.data = (known.data - scale[0]) / max(scale[1] - scale[0], 1e-9)
         return known
 
-    def _layers(self, keras: Any, seed: int) -> list[Any]:
+    def _layers(self, keras: Any, seed: int, parts: Sequence[str]) -> list[Any]:
         """Built layers in the order of `Net`'s weights, a Dropout after each hidden one."""
         layers, width = [], 0
-        for place, units in enumerate(self.hidden):
+        for place, units in enumerate(self.hidden if "tower" in parts else ()):
             if place == 0:
                 layers += [keras.layers.Dense(units, use_bias=False), keras.layers.Dense(units)]
                 layers[0].build((None, self.factors))
@@ -143,29 +187,32 @@ class NeuMF(Recommender):
             layers.append(keras.layers.Dropout(self._dropout, seed=seed + place))
             width = units
         layers.append(keras.layers.Dense(1))
-        layers[-1].build((None, self.factors + width))
+        layers[-1].build((None, width + self.factors * ("factors" in parts)))
         return layers
 
-    def _output(self, ops: Any, layers: list[Any], users: Any, items: Any) -> Any:
+    def _output(self, ops: Any, layers: list[Any], users: Any, items: Any, parts: Sequence[str]) -> Any:
         """out (B, C) of users (B, 1, W) with items (B, C, W)."""
-        factors, width = self.factors, 2 * self.factors
-        joined = users[..., :factors] * items[..., :factors]  # (B, C, F)
-        if self.hidden:
+        factors, joined = self.factors, []
+        if "factors" in parts:
+            joined.append(users[..., :factors] * items[..., :factors])  # (B, C, F)
+        if "tower" in parts:
             first, second, drop, *more = layers[:-1]
-            layer = drop(ops.relu(first(users[..., factors:width]) + second(items[..., factors:width])), training=True)
+            user, item = users[..., -1 - factors : -1], items[..., -1 - factors : -1]
+            layer = drop(ops.relu(first(user) + second(item)), training=True)
             for dense, drop in zip(more[::2], more[1::2], strict=True):
                 layer = drop(ops.relu(dense(layer)), training=True)
-            joined = ops.concatenate([joined, layer], axis=-1)
-        return layers[-1](joined)[..., 0] + users[..., -1] + items[..., -1]
+            joined.append(layer)
+        read = joined[0] if len(joined) == 1 else ops.concatenate(joined, axis=-1)
+        return layers[-1](read)[..., 0] + users[..., -1] + items[..., -1]
 
-    def _loss(self, ops: Any, layers: list[Any], terms: Pointwise) -> Any:
+    def _loss(self, ops: Any, layers: list[Any], terms: Pointwise, parts: Sequence[str]) -> Any:
         """The objective over the epoch's number of terms, as a batch estimates it."""
         each = terms.steps(self.batch_size) / terms.total
         weights = [variable for layer in layers for variable in layer.trainable_variables]
 
         def loss(rows: Any, batch: Any) -> Any:
             users, items = rows["user"][:, None], rows["item"]  # (B, 1, W), (B, C, W)
-            out = self._output(ops, layers, users, items)
+            out = self._output(ops, layers, users, items, parts)
             if self._logistic:  # -y log s - (1 - y) log(1 - s) = softplus(out) - y out
                 term = ops.softplus(out) - batch["target"] * out
             else:
