@@ -152,7 +152,7 @@ def measure(name: str, path: Path, threads: int, rounds: int) -> dict[str, float
 def main() -> int:
     """Measure, print and write a result."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--models", help="names of either kind")
+    parser.add_argument("--models", help="names of either kind; the result has them in its name")
     parser.add_argument("--ratings", action="store_true", help="models of ratings, not of lists")
     parser.add_argument("--millions", nargs="+", type=int, default=[1, 3, 10])
     parser.add_argument("--rounds", type=int, default=3)
@@ -177,7 +177,9 @@ def main() -> int:
     print("two threads can give: " + ", ".join(f"{what} {gain:.2f}x" for what, gain in can.items()))
     result = {"items": ITEMS, "people_a_million": USERS, "epochs": EPOCHS, "asked": ASKED, "rounds": asked.rounds,
               "threads": cores(), "models": found, "second_thread_can_give": can}  # fmt: skip
-    print(f"→ bench/results/{write_result('growth-ratings' if asked.ratings else 'growth', result).name}")
+    name = "growth-ratings" if asked.ratings else "growth"
+    name = "-".join(["growth", *names]).replace("_", "-") if asked.models else name
+    print(f"→ bench/results/{write_result(name, result).name}")
     return 0
 
 
