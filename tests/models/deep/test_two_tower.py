@@ -179,6 +179,8 @@ def test_a_new_item_with_attributes_alone(model: TwoTower, tmp_path: Path) -> No
     assert more.schema_.items.series().to_list()[-3:] == [100, 101, 102]
     for user in range(90):
         assert new[user, 45:].argmax() == user % 3
+    same = model.with_items(pl.DataFrame({"id": [7], "kind": ["polka"]}))  # known: it stays as it was
+    np.testing.assert_array_equal(same.score(same.histories_), before)
     more.save(tmp_path / "more.safetensors")
     again = hg.open(tmp_path / "more.safetensors", verify=True)
     np.testing.assert_array_equal(again.score(again.histories_), new)

@@ -194,8 +194,8 @@ class TwoTower(Recommender):
 
     def _extend(self, schema: Schema) -> None:
         """Take the vectors of new items, the last of `schema`, from their attributes."""
-        more = len(schema.items) - len(self.item_vectors_)
-        attributes = self._item_attributes(schema)[-more:]
+        attributes = self._item_attributes(schema)[len(self.item_vectors_) :]
+        more = attributes.shape[0]
         self.item_vectors_ = np.concatenate([self.item_vectors_, self._things(attributes, np.zeros((more, 1)))])
         self.history_ = np.pad(self.history_, ((0, more), (0, 0)))
         self.ids_, self.rated_ = np.pad(self.ids_, ((0, more), (0, 0))), np.pad(self.rated_, (0, more))
