@@ -9,9 +9,9 @@ The input layer is x, the hidden layers are the `hidden` of each tower, and the 
 layer. Each positive is a target once an epoch, the input being others of the same history. A target's loss is the
 cross-entropy of a softmax over itself and items that the person does not have, out of the batch's targets and
 `negatives` uniform ones (Yang et al. 2020, doi:10.1145/3366424.3386195), each logit less the logarithm of how often its
-item is expected to be drawn. In a step a share `blank` of people is read without the history and of items without the
-id, so that attributes alone serve someone or something new. Adam through training/, on Keras; asked in NumPy, so
-serving needs no Keras.
+item is expected to be drawn. In a step a share `blank` of people is read without the history, as many without their
+attributes, and as many items without the id, so that either alone serves someone or something new. Adam through
+training/, on Keras; asked in NumPy, so serving needs no Keras.
 
 Fit: O(epochs N (L + C / T) F) for N positives, inputs of L events, C candidates and T targets a row; memory 36 F (U + 2
 I + attributes). A person is encoded in O(n F); score O(F) an item.
@@ -61,7 +61,7 @@ class TwoTower(Recommender):
     attributes: bool = param(True, help="read the attributes; without: history and ids alone")
     length: int = param(50, low=1, help="events of a history that training reads at once, drawn anew each time")
     negatives: int = param(512, low=0, tune=(128, 2048, "log"), help="items drawn uniformly for each batch")
-    blank: float = param(0.1, low=0.0, high=0.9, help="share of histories and ids hidden in a step, given attributes")
+    blank: float = param(0.1, low=0.0, high=0.9, help="share of histories, attributes of people, ids hidden in a step")
     dropout: float = param(0.3, low=0.0, high=0.9, tune=(0.0, 0.6), help="share of the inputs left out in a step")
     reg: float = param(1e-3, low=0.0, tune=(1e-5, 1e-2, "log"), help="L2 weight on the vectors read, for each target")
     learning_rate: float = param(1.5e-2, low=1e-6, tune=(3e-3, 3e-2, "log"), help="step of Adam, at first")
@@ -221,7 +221,7 @@ def _climb(tower: tuple[FloatArray, ...], x: FloatArray) -> FloatArray:
 
 
 class _Batches:
-    """Rows of T targets of one person, with a part of the rest of the history as the input."""
+    """Rows of up to T targets of one person, with a part of the rest of the history as the input."""
 
     def __init__(self, positives: sp.csr_matrix, users: sp.csr_matrix, items: sp.csr_matrix, model: TwoTower) -> None:
         self._positives, self._model = positives, model
@@ -229,7 +229,8 @@ class _Batches:
         self._hides = items.shape[1] > 0, users.shape[1] > 0
         counts = np.diff(positives.indptr)
         self._share = np.bincount(positives.indices, minlength=positives.shape[1]) / positives.nnz  # (I,)
-        chunks = -(-counts // _TARGETS)
+        self._size = np.clip(counts // 2, 1, _TARGETS)  # (U,) targets in a row: half of a short history is the input
+        chunks = -(-counts // self._size)
         self._person = np.repeat(np.arange(len(counts)), chunks)  # (R,) of each row
         self._first = np.arange(len(self._person)) - np.repeat(np.cumsum(chunks) - chunks, chunks)
         self._rows = max(1, model.batch_size // _TARGETS)
@@ -245,7 +246,8 @@ class _Batches:
         lines = np.repeat(np.arange(len(indptr) - 1), np.diff(indptr))
         events = self._positives.indices[np.lexsort((rng.random(len(lines)), lines))]
         for at, weight in shuffled(len(self._person), self._rows, rng):
-            yield self._batch(indptr, events, self._person[at], self._first[at] * _TARGETS, weight, rng)
+            people = self._person[at]
+            yield self._batch(indptr, events, people, self._first[at] * self._size[people], weight, rng)
 
     def _batch(
         self, indptr: AnyArray, events: AnyArray, people: AnyArray, first: AnyArray, weight: FloatArray,
@@ -253,24 +255,27 @@ class _Batches:
     ) -> dict[str, AnyArray]:  # fmt: skip
         model, n_items = self._model, self._positives.shape[1]
         begin, count = indptr[people][:, None], (indptr[people + 1] - indptr[people])[:, None]  # (B, 1)
+        size = self._size[people][:, None]
         place = first[:, None] + np.arange(_TARGETS)  # (B, T)
         targets = events[begin + np.minimum(place, count - 1)]
-        weight = weight[:, None] * (place < count)
-        rest = np.maximum(count - _TARGETS, 0)  # events after the targets, around the end of the history to before them
+        weight = weight[:, None] * (place < np.minimum(first[:, None] + size, count))
+        rest = count - size  # events after the targets, around the end of the history to before them
         given = np.arange(model.length) < rest
         start = rng.integers(0, 1 << 40, (len(people), 1))
         turn = (start + np.arange(model.length)) % np.maximum(rest, 1)
-        history = events[begin + (first[:, None] + _TARGETS + turn) % count]
+        history = events[begin + (first[:, None] + size + turn) % count]
         history = np.where(given, history, 0)
         uniform = rng.integers(0, n_items, model.negatives)
         candidates = np.concatenate([targets.ravel(), uniform])
         drawn = targets.size * self._share[candidates] + model.negatives / n_items
         theirs = self._positives[people][:, candidates].toarray()
-        shown = rng.random((len(people), 1)) >= model.blank * self._hides[1]
+        chance, blank = rng.random((len(people), 1)), model.blank * self._hides[1] * model.history
+        shown, told = chance >= blank, chance < 1.0 - blank  # of the history, of the attributes
         return {
             "history": history.astype(np.int32),
             "history_share": (given * shown / np.maximum(given.sum(axis=1, keepdims=True), 1)).astype(np.float32),
-            "user_attribute": self._users[0][people], "user_attribute_share": self._users[1][people],
+            "user_attribute": self._users[0][people],
+            "user_attribute_share": (told * self._users[1][people]).astype(np.float32),
             "item": candidates.astype(np.int32),
             "item_share": (rng.random(len(candidates)) >= model.blank * self._hides[0]).astype(np.float32),
             "item_attribute": self._items[0][candidates], "item_attribute_share": self._items[1][candidates],
