@@ -34,6 +34,8 @@ def test_what_was_saved_is_found(tmp_path: Path) -> None:
     assert kept.watched[1]["seen"].tolist() == [0, 1]
     kept.finish()
     assert list(tmp_path.iterdir()) == []
+    assert kept.begin(MINE) == 0
+    assert kept.watched == ({}, {})  # the next fit has seen nothing
     assert Checkpoint(tmp_path / "c").begin(MINE) == 0
 
 

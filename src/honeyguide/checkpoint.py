@@ -43,6 +43,7 @@ class Checkpoint:
         """
         check_place(self.path, "the checkpoint")
         self.used, self._identity, self._found, self._saved = False, dict(identity), None, -float("inf")
+        self.watched = {}, {}  # nothing of an earlier fit with the same object
         if not self.path.exists():
             return 0
         found = artifact.read(self.path, verify=True)

@@ -164,7 +164,7 @@ def test_its_state_is_kept_and_gone_on_from() -> None:
         model.tuple_ = (np.full(1, epoch), sp.csr_matrix(np.eye(2)))
         assert not watch(model, epoch)
     plain, arrays = watch.state()
-    again.restore(model, json.loads(json.dumps(plain)), {name: array.copy() for name, array in arrays.items()})
+    again.restore(json.loads(json.dumps(plain)), {name: array.copy() for name, array in arrays.items()})
     model.plan_[:] = noise
     model.tuple_ = (np.full(1, 4), sp.csr_matrix(np.eye(2)))
     assert again(model, 4)  # two epochs after the best, which was before the restart
@@ -173,7 +173,7 @@ def test_its_state_is_kept_and_gone_on_from() -> None:
     assert model.tuple_[0][0] == 2
 
     other = early_stopping(train, validation, metric="recall@10")
-    other.restore(model, plain, arrays)
+    other.restore(plain, arrays)
     assert not other(model, 4)  # values of another metric say nothing
     assert np.isnan(other.history[:3]).all()
     assert other.best_epoch == 4

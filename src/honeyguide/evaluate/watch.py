@@ -77,7 +77,7 @@ class EarlyStopping:
             "best": best,
         }, arrays
 
-    def restore(self, model: Recommender, plain: Mapping[str, Any], arrays: Mapping[str, AnyArray]) -> None:
+    def restore(self, plain: Mapping[str, Any], arrays: Mapping[str, AnyArray]) -> None:
         """Go on from what `state` gave; from nothing where the earlier run was not watched by this metric."""
         if plain.get("metric") == self.metric.name:
             self.history, self.best_epoch = list(plain["history"]), plain["best_epoch"]

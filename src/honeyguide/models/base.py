@@ -85,7 +85,7 @@ class Resumable(Protocol):
     """A watcher whose state, (plain, arrays), goes into a checkpoint and comes back from it."""
 
     def state(self) -> tuple[Mapping[str, Any], Mapping[str, AnyArray]]: ...
-    def restore(self, model: Recommender, plain: Mapping[str, Any], arrays: Mapping[str, AnyArray]) -> None: ...
+    def restore(self, plain: Mapping[str, Any], arrays: Mapping[str, AnyArray]) -> None: ...
 
 
 @runtime_checkable
@@ -208,7 +208,7 @@ class Recommender(ABC):
         if kept is not None:
             done = kept.begin(self._identity(run))
             if done and resumable is not None:
-                resumable.restore(self, *kept.watched)
+                resumable.restore(*kept.watched)
         with run.track(f"fitting {type(self).__name__}", self.epochs) as bar:
             bar.advance(done)
             for epoch, _ in enumerate(self._fit_epochs(data, run), start=done + 1):
