@@ -58,6 +58,21 @@ def create(name: str, given: Mapping[str, Any]) -> Recommender:
     return cls(**params.pick(cls, given))
 
 
+def several(text: str, owner: str) -> dict[str, Recommender]:
+    """Models by what is said of each in "ease,als:factors=32:reg=0.1"; ParameterError, naming `owner`, for no list."""
+    specs = [spec.strip() for spec in text.split(",") if spec.strip()]
+    if not specs:
+        raise ParameterError(f"{owner} must name at least one model, such as bias,svd:factors=50")
+    made = {}
+    for spec in specs:
+        name, *pairs = spec.split(":")
+        split = [pair.partition("=") for pair in pairs]
+        if not all(equals for _, equals, _ in split):
+            raise ParameterError(f"{owner} must give hyperparameters as :name=value, got {spec!r}.")
+        made[spec] = create(name, {key: value for key, _, value in split})
+    return made
+
+
 @cache
 def _files() -> dict[str, str]:
     """name -> family, by listing the folders beside this file."""

@@ -37,6 +37,7 @@ from honeyguide.run import Run
 from honeyguide.training import backend
 from honeyguide.training.loop import Trainer
 from honeyguide.training.objective import Objective, initialise
+from honeyguide.training.padded import padded
 from honeyguide.training.sampling import shuffled
 
 _SPREAD = 0.1  # standard deviation of the first vectors, over root F
@@ -225,7 +226,7 @@ class _Batches:
 
     def __init__(self, positives: sp.csr_matrix, users: sp.csr_matrix, items: sp.csr_matrix, model: TwoTower) -> None:
         self._positives, self._model = positives, model
-        self._users, self._items = _padded(users), _padded(items)
+        self._users, self._items = padded(users, _MOST), padded(items, _MOST)
         self._hides = items.shape[1] > 0, users.shape[1] > 0
         counts = np.diff(positives.indptr)
         self._share = np.bincount(positives.indices, minlength=positives.shape[1]) / positives.nnz  # (I,)
@@ -283,20 +284,3 @@ class _Batches:
             "place": np.arange(targets.size, dtype=np.int32).reshape(targets.shape),
             "weight": weight.astype(np.float32),
         }  # fmt: skip
-
-
-def _padded(matrix: sp.csr_matrix) -> tuple[IntArray, FloatArray]:
-    """Columns and values (R, A) of each row, the heaviest where there are too many, zeros where there are fewer."""
-    counts = np.diff(matrix.indptr)
-    width = int(min(_MOST, counts.max(initial=0)))
-    columns, values = (
-        np.zeros((len(counts), max(1, width)), np.int32),
-        np.zeros((len(counts), max(1, width)), np.float32),
-    )
-    rows = np.repeat(np.arange(len(counts)), counts)
-    order = np.lexsort((-matrix.data, rows))
-    place = np.arange(len(rows)) - np.repeat(matrix.indptr[:-1], counts)
-    kept = place < width
-    columns[rows[kept], place[kept]] = matrix.indices[order][kept]
-    values[rows[kept], place[kept]] = matrix.data[order][kept]
-    return columns, values

@@ -52,19 +52,11 @@ class Blend(Recommender):
 
     def _made(self) -> list[Recommender]:
         """The models, not fitted; ParameterError where they are none that rate."""
-        specs = [spec.strip() for spec in self.models.split(",") if spec.strip()]
-        if not specs:
-            raise ParameterError("Blend.models must name at least one model, such as bias,svd:factors=50")
-        made = []
-        for spec in specs:
-            name, *pairs = spec.split(":")
-            split = [pair.partition("=") for pair in pairs]
-            if not all(equals for _, equals, _ in split):
-                raise ParameterError(f"Blend.models must give hyperparameters as :name=value, got {spec!r}.")
-            made.append(registry.create(name, {key: value for key, _, value in split}))
-            if made[-1].task != "rating":
+        made = registry.several(self.models, "Blend.models")
+        for spec, model in made.items():
+            if model.task != "rating":
                 raise ParameterError(f"Blend.models must be models that rate, got {spec!r}.")
-        return made
+        return list(made.values())
 
     def _fit(self, data: Dataset, run: Run) -> None:
         made, kept = self._made(), data.take(np.sort(data.by_user[0][data.profiles().latest()]))
