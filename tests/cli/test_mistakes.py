@@ -79,6 +79,19 @@ MISTAKES = {
     "none similar": (["similar", "ease.safetensors", "--item", "100", "-k", "0"], "k must be an integer >= 1, got 0"),
     "nobody asked about": (["recommend", "ease.safetensors"], "give one of --user, --history or --about (for someone new), or --all"),
     "no value of what is known": (["recommend", "ease.safetensors", "--about", "age"], "must be COLUMN=VALUE, got 'age'"),
+    "no value of a circumstance": (
+        ["recommend", "ease.safetensors", "--user", "1", "--context", "tv"], "a circumstance must be COLUMN=VALUE, got 'tv'"),
+    "no circumstances known": (
+        ["recommend", "ease.safetensors", "--user", "1", "--context", "device=tv"], "context= needs a model trained on data"),
+    "no moment": (["recommend", "ease.safetensors", "--user", "1", "--at", "noon"], "like 2026-11-24 20:00, got 'noon'"),
+    "a moment for everybody": (
+        ["recommend", "ease.safetensors", "--all", "--out", "x.csv", "--at", "2026-11-24"], "of one moment of asking"),
+    "a context that is no column": (["train", "ratings.csv", *EASE, "--context", "device"], "'device' is none of "),
+    "a kind that there is not": (
+        ["train", "ratings.csv", *EASE, "--items", "movies.csv", "--kind", "title=words"], "must be one of category, values"),
+    "a kind without a column": (["train", "ratings.csv", *EASE, "--kind", "text"], "--kind must be COLUMN=KIND, got 'text'"),
+    "a kind of a known set": (
+        ["train", "movielens-small", *EASE, "--kind", "title=text"], "--context and --kind are of files; a known set"),
     "nothing is known of people": (
         ["recommend", "ease.safetensors", "--about", "age=3"],
         "attributes must be columns of the table of people, got 'age'; there are: none: the model was trained on data",

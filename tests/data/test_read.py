@@ -432,3 +432,52 @@ def test_clean_data_warn_of_nothing(tmp_path: Path) -> None:
         read(write(tmp_path, HEAD + "1,2,3,4\n\n1,3,3,\n"))
         read(write(tmp_path, HEAD + "1,2,3,4\n"), invalid="drop")
     assert [str(w.message) for w in caught] == []
+
+
+# ---- the circumstances of events -------------------------------------------------------------------------------------
+
+
+def test_context_follows_its_events(tmp_path: Path) -> None:
+    text = "user,item,rating,time,device,warmth,note\n1,5,4,30,tv,21.5,a\n1,6,x,20,phone,3,b\n2,5,3,10, ,,c\n"
+    path = write(tmp_path, text)
+    with pytest.warns(HoneyguideWarning, match="1 rows of .* were left out"):
+        data = read(path, context=["device", "warmth"], invalid="drop")
+    assert data.context is not None
+    assert data.context.rows() == [("tv", 21.5), (None, None)]  # a row that is dropped takes its context along
+    assert (data.schema.context.columns, len(data.schema.context)) == (["device", "warmth"], 0)
+    assert data.table().columns == ["user", "item", "rating", "time", "device", "warmth"]
+    part = data.take(np.array([False, True]))
+    assert part.context is not None
+    assert part.context.rows() == [(None, None)]
+    assert data.take(np.array([1, 0])).context.rows() == [(None, None), ("tv", 21.5)]  # type: ignore[union-attr]
+    frame = pl.DataFrame({"user": [1, 2], "item": [3, 4], "device": ["tv", "phone"]})
+    assert read(frame, context=["device"]).fingerprint != read(frame).fingerprint
+    assert read(frame.to_pandas(), context=["device"]).context.rows() == [("tv",), ("phone",)]  # type: ignore[union-attr]
+    assert read(frame).context is None
+
+
+def test_context_of_blocks_is_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(blocks, "BLOCK", 40)
+    lines = [f"{n},{n % 7},{n % 3},{'x' if n == 90 else n}" for n in range(100)]
+    data = read(write(tmp_path, "user,item,place,size\n" + "\n".join(lines) + "\n"), context=["place", "size"])
+    assert data.context is not None
+    assert data.context["place"].to_list() == [float(n % 3) for n in range(100)]
+    assert data.context["size"].to_list() == ["x" if n == 90 else str(n) for n in range(100)]
+
+
+@pytest.mark.parametrize(
+    ("context", "message"),
+    [
+        (["devise"], "context= must name further columns, 'devise' is none of "),
+        (["user"], "context= must name further columns, 'user' is another role's; its columns are "),
+    ],
+)
+def test_context_that_is_no_further_column(tmp_path: Path, context: list[str], message: str) -> None:
+    path = write(tmp_path, "user,item,device\n1,2,tv\n")
+    with pytest.raises(DataError, match=message):
+        read(path, context=context, user="user")
+
+
+def test_context_is_a_sequence(tmp_path: Path) -> None:
+    with pytest.raises(ParameterError, match="context must be a sequence of columns, got 'device'"):
+        read(write(tmp_path, "user,item,device\n1,2,tv\n"), context="device")

@@ -70,19 +70,34 @@ class Reading:
 
     positive: Annotated[str, _Option(help="Which events count as liked: 'every event', '>=4', …")] = "every event"
     invalid: Annotated[str, _Option(help="Rows that cannot be used: refuse the data, or drop them.")] = "refuse"
+    context: Annotated[
+        list[str] | None, _Option(metavar="COLUMN", help="A circumstance of each event: device, place; may repeat.")
+    ] = None
+    kind: Annotated[
+        list[str] | None,
+        _Option(
+            metavar="COLUMN=KIND", help="Of --items or --users: category, values, number, text or none; may repeat."
+        ),
+    ] = None
 
     def read(self, source: Source, run: Run) -> Dataset:
         """The data; what was recognised is told on the error stream."""
         from honeyguide.cli.output import aside
         from honeyguide.data import sources
         from honeyguide.data.read import columns_of, read
+        from honeyguide.errors import ParameterError
+        from honeyguide.service import told_of
 
+        kinds, context = told_of(self.kind or [], "--kind", "COLUMN=KIND"), tuple(self.context or ())
         if source.is_set():
+            if kinds or context:
+                raise ParameterError("--context and --kind are of files; a known set says itself what its columns are")
             data = sources.load(source.data, positive=self.positive)
         else:
             given = source.columns()
-            aside(f"columns: {columns_of(source.data, **given).text()}")
+            aside(f"columns: {columns_of(source.data, context=context, **given).text()}")
             taken: Any = {"positive": self.positive, "invalid": self.invalid, "run": run}
+            taken |= {"kinds": kinds, "context": context}
             data = read(source.data, **given, items=source.items, users=source.users, **taken)
         aside(repr(data).strip("<>"))
         return data

@@ -24,6 +24,11 @@ def command(
         list[str] | None,
         typer.Option(metavar="COLUMN=VALUE", help="What is known of someone new, for models that read it; may repeat."),
     ] = None,
+    context: Annotated[
+        list[str] | None,
+        typer.Option(metavar="COLUMN=VALUE", help="A circumstance of asking, for models that read it; may repeat."),
+    ] = None,
+    at: Annotated[str | None, typer.Option(help="The moment of asking, as 2026-11-24 20:00, in UTC.")] = None,
     all_: Annotated[bool, typer.Option("--all", help="Everybody of the training data; needs --out.")] = False,
     k: Length = 10,
     exclude: Annotated[list[str] | None, typer.Option(metavar="ITEM", help="Never recommend it.")] = None,
@@ -40,6 +45,8 @@ def command(
         raise ParameterError("give one of --user, --history or --about (for someone new), or --all")
     if all_ and out is None:
         raise ParameterError("--all needs --out with a .parquet, .csv or .jsonl file")
+    if all_ and (context or at):
+        raise ParameterError("--context and --at are of one moment of asking, --all has none")
     if out is not None:
         check_out(out, service.TABLES)
     opened, run = open_model(model), how.run()
@@ -50,8 +57,11 @@ def command(
         return wrote(out, f"{rows:,} rows", machine=json, rows=rows)
     people = service.users_of(schema, user) if user else None
     past = None if people is not None else service.history_of(schema, history or [])
-    known = service.attributes_of(about) if about else None
-    table = opened.recommend(people, history=past, attributes=known, k=k, exclude=banned, seen=seen, run=run)
+    known = service.told_of(about, "what is known of someone") if about else None
+    circumstances = service.told_of(context, "a circumstance") if context else None
+    table = opened.recommend(
+        people, history=past, attributes=known, context=circumstances, at=at, k=k, exclude=banned, seen=seen, run=run
+    )
     if out is not None:
         service.write_table(table, out)
         return wrote(out, f"{len(table):,} rows", machine=json, rows=len(table))

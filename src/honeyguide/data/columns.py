@@ -45,7 +45,10 @@ _ROLES = tuple(USUAL)
 
 @dataclass(frozen=True)
 class Columns:
-    """The column of each role, None where there is none; `given` are the roles that the caller named."""
+    """The column of each role, None where there is none; `given` are the roles that the caller named.
+
+    `context` are further columns: the circumstances of an event.
+    """
 
     user: str
     item: str
@@ -53,6 +56,7 @@ class Columns:
     value: str | None = None
     time: str | None = None
     given: frozenset[str] = frozenset()
+    context: tuple[str, ...] = ()
 
     @property
     def amount(self) -> str | None:
@@ -61,7 +65,7 @@ class Columns:
 
     def used(self) -> list[str]:
         """The columns in use, each once."""
-        return list(dict.fromkeys(column for _, column in self.roles()))
+        return list(dict.fromkeys([*(column for _, column in self.roles()), *self.context]))
 
     def roles(self) -> list[tuple[str, str]]:
         """(role, column) of each role that has one."""
@@ -70,11 +74,15 @@ class Columns:
     def text(self) -> str:
         """What was recognised, as the command line prints it."""
         named = [f"{role} = {column}" + (" (given)" if role in self.given else "") for role, column in self.roles()]
-        return ", ".join(named)
+        return ", ".join([*named, *(f"context = {column}" for column in self.context)])
 
 
 def recognise(
-    columns: Sequence[str], given: Mapping[str, str | None] | None = None, *, source: str = "the table"
+    columns: Sequence[str],
+    given: Mapping[str, str | None] | None = None,
+    *,
+    context: Sequence[str] = (),
+    source: str = "the table",
 ) -> Columns:
     """The columns by role. `given` maps roles (user, item, rating, value, time) to columns; the rest go by usual names.
 
@@ -91,11 +99,15 @@ def recognise(
             raise DataError(
                 f"{source} has no column {column!r} ({role}=); {_listed(columns)}{_nearest(column, columns)}"
             )
+    for column in context:
+        if column not in columns or column in named.values():
+            why = "is another role's" if column in columns else f"is none of {source}"
+            raise DataError(f"context= must name further columns, {column!r} {why}; {_listed(columns)}")
     found = dict(named)
     for role in _ROLES:
         if role in found or (role in ("rating", "value") and ("rating" in found or "value" in found)):
             continue
-        free = [column for column in columns if column not in found.values()]
+        free = [column for column in columns if column not in found.values() and column not in context]
         likely = usual(role, free) or (_first(_LAST_RESORT, free) if role == "item" else None)
         if likely is not None:
             found[role] = likely
@@ -105,7 +117,7 @@ def recognise(
                 f"{source} has no column that looks like the {role}; {_listed(columns)}; name it with {role}="
                 " (or, where the first line of a file is data, say header=False)"
             )
-    return Columns(**found, given=frozenset(named))
+    return Columns(**found, given=frozenset(named), context=tuple(context))
 
 
 def usual(role: str, columns: Sequence[str]) -> str | None:

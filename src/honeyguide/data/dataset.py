@@ -63,6 +63,7 @@ class Schema:
     item_table  columns known of each item (title, …), a row a code; no columns where nothing is known
     user_table  the same of people; without rows where nothing is known
     kinds       of columns of the two tables whose kind is declared: see `features`
+    context     a table without rows: the columns of `Dataset.context` and their types
     frame       the kind of data frame that tables come back in
     """
 
@@ -74,6 +75,7 @@ class Schema:
     item_table: pl.DataFrame
     user_table: pl.DataFrame = field(default_factory=pl.DataFrame)
     kinds: Mapping[str, Kind] = field(default_factory=dict)
+    context: pl.DataFrame = field(default_factory=pl.DataFrame)
     frame: str = "polars"
     name: str = ""
 
@@ -93,13 +95,17 @@ class Schema:
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """N events in the order of the file: users (N,) and items (N,) int32 codes, values (N,), times (N,) or None."""
+    """N events in the order of the file: users (N,) and items (N,) int32 codes, values (N,), times (N,) or None.
+
+    `context` has N rows and the columns of `read(context=)`: under what circumstances each event was; None without.
+    """
 
     schema: Schema
     users: IntArray
     items: IntArray
     values: FloatArray
     times: LongArray | None = None
+    context: pl.DataFrame | None = None
 
     def __len__(self) -> int:
         return len(self.users)
@@ -153,20 +159,25 @@ class Dataset:
     def take(self, rows: AnyArray) -> Dataset:
         """The part with these rows (indices or mask), under the same schema."""
         times = None if self.times is None else self.times[rows]
-        return Dataset(self.schema, self.users[rows], self.items[rows], self.values[rows], times)
+        context = self.context
+        if context is not None:
+            context = context.filter(rows) if np.asarray(rows).dtype == bool else context[np.asarray(rows)]
+        return Dataset(self.schema, self.users[rows], self.items[rows], self.values[rows], times, context)
 
     def with_positive(self, rule: str) -> Dataset:
         """The same events under another rule for positives."""
         return replace(self, schema=replace(self.schema, positive=Positive(rule)))
 
     def table(self) -> Any:
-        """The events with raw ids: user, item, rating (or value), and time where known."""
+        """The events with raw ids: user, item, rating (or value), time where known, and the columns of the context."""
         value = "rating" if self.schema.explicit else "value"
         ids = {"user": self.schema.users.decode(self.users), "item": self.schema.items.decode(self.items)}
         table = pl.DataFrame({**ids, value: self.values})
         if self.times is not None:
             times = pl.Series("time", self.times)
             table = table.with_columns(pl.when(times != NO_TIME).then(times).alias("time"))
+        if self.context is not None:
+            table = table.hstack(self.context.select(pl.exclude(table.columns)))
         return self.schema.deliver(table)
 
     @cached_property
@@ -177,5 +188,7 @@ class Dataset:
         for array in (*parts, self.users, self.items, self.values, self.times):
             if array is not None:
                 digest.update(np.ascontiguousarray(array).data)
+        if self.context is not None:
+            digest.update(self.context.write_csv().encode())
         digest.update(self.schema.positive.rule.encode())
         return digest.hexdigest()

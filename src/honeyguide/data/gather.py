@@ -56,6 +56,7 @@ class Gathered:
     unit: str  # of times: "s", "ms", "us", "ns", "text", or "" where there are none
     bad_times: LongArray  # row numbers (from 0) whose time is not a time
     faults: Faults
+    context: pl.DataFrame | None = None  # (N rows) of further columns
 
 
 class Encoder:
@@ -193,7 +194,7 @@ def gather(table: Table, columns: Columns, faults: Faults, run: Run) -> Gathered
     users, items = (Encoder(role, faults, typed=table.typed) for role in ("user", "item"))
     user_codes, item_codes, values = Growing(np.int32), Growing(np.int32), Growing(np.float32)
     times, bad = Growing(np.int64), Growing(np.int64)
-    row, unit = 0, ""
+    row, unit, context = 0, "", []
     for batch in _tracked(table, columns, faults, run):
         filled = _filled_rows(batch)
         if not filled.all():
@@ -209,6 +210,8 @@ def gather(table: Table, columns: Columns, faults: Faults, run: Run) -> Gathered
             unit = unit or form
             times.append(moment)
             bad.append(wrong - 1)
+        if columns.context:
+            context.append(batch.select(columns.context))
         row += len(batch)
     if row == 0:
         raise DataError(f"{faults.source} has no rows; it must hold one interaction a line")
@@ -224,7 +227,19 @@ def gather(table: Table, columns: Columns, faults: Faults, run: Run) -> Gathered
         unit,
         bad.whole(),
         faults,
+        _typed(context, table.typed) if context else None,
     )
+
+
+def _typed(parts: list[pl.DataFrame], typed: bool) -> pl.DataFrame:
+    """Batches of further columns as one; of a text file a column of nothing but numbers is one of numbers."""
+    whole = pl.concat(parts, how="vertical_relaxed")
+    if typed:
+        return whole
+    stripped = whole.with_columns(pl.col(pl.String).str.strip_chars().replace("", None))
+    numbers = stripped.with_columns(pl.col(pl.String).cast(pl.Float64, strict=False))
+    pairs = zip(stripped, numbers, strict=True)
+    return pl.DataFrame([n if n.null_count() == text.null_count() < len(n) else text for text, n in pairs])
 
 
 def _tracked(table: Table, columns: Columns, faults: Faults, run: Run) -> Iterator[pl.DataFrame]:

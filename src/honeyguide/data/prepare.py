@@ -75,7 +75,7 @@ def compact(data: Dataset) -> Dataset:
     items, item_codes = _held(schema.items, data.items)
     tables = _rows(schema.user_table, np.unique(data.users)), _rows(schema.item_table, np.unique(data.items))
     fresh = replace(schema, users=users, items=items, user_table=tables[0], item_table=tables[1])
-    return Dataset(fresh, user_codes, item_codes, data.values, data.times)
+    return replace(data, schema=fresh, users=user_codes, items=item_codes)
 
 
 def under_one_schema(*parts: Dataset) -> tuple[Dataset, ...]:
@@ -105,7 +105,7 @@ def under_one_schema(*parts: Dataset) -> tuple[Dataset, ...]:
 def _recoded(part: Dataset, schema: Schema) -> Dataset:
     users = schema.users.encode(part.schema.users.series())[part.users]
     items = schema.items.encode(part.schema.items.series())[part.items]
-    return Dataset(schema, users, items, part.values, part.times)
+    return replace(part, schema=schema, users=users, items=items)
 
 
 def _union(parts: list[Vocabulary]) -> Vocabulary:

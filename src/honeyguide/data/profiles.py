@@ -30,6 +30,7 @@ class Profiles:
     items   (E,) int32 item codes; values (E,) float32; times (E,) int64 seconds since 1970, or None
     at      (B,) int64: the moment of asking, or None for now
     attributes  what is known of each person, B rows with the columns of `Schema.user_table`; None where nothing is
+    context     the circumstances of asking, B rows with columns of `Dataset.context`; None where they are not known
     """
 
     schema: Schema
@@ -40,6 +41,7 @@ class Profiles:
     times: LongArray | None = None
     at: LongArray | None = None
     attributes: pl.DataFrame | None = None
+    context: pl.DataFrame | None = None
 
     def __len__(self) -> int:
         return len(self.known)
@@ -83,6 +85,7 @@ class Profiles:
             times=None if self.times is None else self.times[events],
             at=None if self.at is None else self.at[rows],
             attributes=None if self.attributes is None else self.attributes[rows],
+            context=None if self.context is None else self.context[rows],
         )  # fmt: skip
 
     @staticmethod

@@ -6,7 +6,7 @@ Ten million rows stream through in seconds; only codes, values and times (20 byt
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -41,6 +41,7 @@ def read(
     items: Any = None,
     users: Any = None,
     kinds: Mapping[str, Kind] | None = None,
+    context: Sequence[str] = (),
     positive: str = "every event",
     scale: tuple[float, float] | None = None,
     separator: str | None = None,
@@ -63,6 +64,8 @@ def read(
     kinds
         Of columns of those two tables, where what is recognised is not what is meant: "category", "values" (several,
         parted by |, or a list), "number", "text", or "none" for a column that models shall not read.
+    context
+        Further columns of the events, the circumstances of each: a device, a place, the weather. `ranker` reads them.
     positive
         "every event", or a rule such as ">=4".
     scale
@@ -81,8 +84,8 @@ def read(
     table = open_table(source, separator=separator, header=header, encoding=encoding, query=query)
     given = {"user": user, "item": item, "rating": rating, "value": value, "time": time}
     return from_table(
-        table, given, items=items, users=users, kinds=kinds, positive=positive, scale=scale, name=name,
-        invalid=invalid, run=run,
+        table, given, items=items, users=users, kinds=kinds, context=context, positive=positive, scale=scale,
+        name=name, invalid=invalid, run=run,
     )  # fmt: skip
 
 
@@ -94,6 +97,7 @@ def columns_of(
     rating: str | None = None,
     value: str | None = None,
     time: str | None = None,
+    context: Sequence[str] = (),
     separator: str | None = None,
     header: bool | None = None,
     encoding: str | None = None,
@@ -102,7 +106,7 @@ def columns_of(
     """The columns that `read` would use with these arguments; only the head of a file is read."""
     table = open_table(source, separator=separator, header=header, encoding=encoding, query=query)
     given = {"user": user, "item": item, "rating": rating, "value": value, "time": time}
-    return recognise(table.columns, given, source=table.name)
+    return recognise(table.columns, given, context=context, source=table.name)
 
 
 def from_table(
@@ -112,6 +116,7 @@ def from_table(
     items: Any = None,
     users: Any = None,
     kinds: Mapping[str, Kind] | None = None,
+    context: Sequence[str] = (),
     positive: str = "every event",
     scale: tuple[float, float] | None = None,
     name: str = "",
@@ -120,7 +125,9 @@ def from_table(
 ) -> Dataset:
     """The Dataset of an opened table."""
     rule = Positive(positive)
-    columns = recognise(table.columns, given, source=table.name)
+    if isinstance(context, str):
+        raise ParameterError(f"context must be a sequence of columns, got {context!r}.")
+    columns = recognise(table.columns, given, context=context, source=table.name)
     if scale is not None and (columns.rating is None or not scale[0] < scale[1]):
         why = "it needs a rating column" if columns.rating is None else "the lowest rating must come first"
         raise ParameterError(f"scale is (lowest, highest) of ratings; {why}, got {scale!r}.")
@@ -137,7 +144,8 @@ def from_table(
     if not len(found.users):
         raise DataError(f"{table.name} has no row that can be used; {faults.advice} says why")
     data = _dataset(found, known_users, known_items, rule, scale, table.frame, name)
-    return replace(data, schema=replace(data.schema, kinds=declared))
+    circumstances = pl.DataFrame() if data.context is None else data.context.clear()
+    return replace(data, schema=replace(data.schema, kinds=declared, context=circumstances))
 
 
 def _refuse_or_warn(found: Gathered, dropped: int, invalid: str) -> None:
@@ -166,8 +174,9 @@ def _kept(found: Gathered, keep: AnyArray) -> Gathered:
     items, item_ids = _compact(found.items[keep], found.item_ids)
     times = None if found.times is None else found.times[keep]
     return replace(
-        found, users=users, items=items, values=found.values[keep], times=times, user_ids=user_ids, item_ids=item_ids
-    )
+        found, users=users, items=items, values=found.values[keep], times=times, user_ids=user_ids, item_ids=item_ids,
+        context=None if found.context is None else found.context.filter(keep),
+    )  # fmt: skip
 
 
 def _compact(codes: IntArray, ids: Ids) -> tuple[IntArray, Ids]:
@@ -203,7 +212,7 @@ def _dataset(
         frame=frame,
         name=name,
     )
-    return Dataset(schema, user_codes, item_codes, found.values, found.times)
+    return Dataset(schema, user_codes, item_codes, found.values, found.times, found.context)
 
 
 def _settle(

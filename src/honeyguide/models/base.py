@@ -276,6 +276,8 @@ class Recommender(ABC):
         *,
         history: History | Mapping[Id, History] | None = None,
         attributes: Attributes | Mapping[Id, Attributes] | None = None,
+        context: Mapping[str, Any] | None = None,
+        at: people.Moment | None = None,
         k: int = 10,
         items: Iterable[Id] | None = None,
         exclude: Iterable[Id] | None = None,
@@ -286,13 +288,16 @@ class Recommender(ABC):
 
         Give `users` of the training data, or the `history` of someone new: items, or (item, value), or (item, value,
         time); a mapping from a name to a history serves several. `attributes` are what is known of someone new, in the
-        columns of `read(users=)`, for models that read them: with a history or alone. `items` are the only ones to
-        rank, `exclude` never appear; what is in the history appears only if `seen`. Raises UnknownIdError for a user
-        never seen.
+        columns of `read(users=)`, for models that read them: with a history or alone. `context` are the circumstances
+        of asking, in the columns of `read(context=)`, and `at` is the moment (seconds since 1970, a datetime or ISO
+        8601 text), also for models that read them; without, they are not known. `items` are the only ones to rank,
+        `exclude` never appear; what is in the history appears only if `seen`. Raises UnknownIdError for a user never
+        seen.
         """
         self._need_fit()
         _check_k(k)
         profiles, names = people.ask(self, users, history, attributes)
+        profiles = people.asked_at(profiles, at, context)
         codes, scores = lists.top_k(
             lists.source(self), profiles, k, candidates=self._item_codes(items), exclude=self._item_codes(exclude),
             seen=seen, run=run or Run(),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import narwhals as nw
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 Event: TypeAlias = Id | tuple[Id, float] | tuple[Id, float, int]
 History: TypeAlias = Sequence[Event]
 Attributes: TypeAlias = Mapping[str, Any]
+Moment: TypeAlias = int | str | datetime
 
 
 def ask(
@@ -62,8 +64,36 @@ def _new(
         raise DataError(f"names of histories must be all integers or all strings, got {names[:5]!r}")
     profiles = strangers(schema, [events.get(name, []) for name in names])
     if attributes is not None:
-        profiles = replace(profiles, attributes=_attribute_table(schema, [told.get(name, {}) for name in names]))
+        known = [_mapping(told.get(name, {}), "attributes") for name in names]
+        table = _told(schema.user_table, known, "attributes", "the table of people")
+        profiles = replace(profiles, attributes=table)
     return profiles, pl.Series(names, dtype=None if several else pl.Int64)
+
+
+def asked_at(profiles: Profiles, at: Moment | None, context: Mapping[str, Any] | None) -> Profiles:
+    """The profiles at a moment, under the circumstances `context`: columns of `read(context=)` and values.
+
+    The moment is seconds since 1970, a datetime, or text as ISO 8601 writes it; without a zone it is UTC.
+    """
+    count, columns = len(profiles), profiles.schema.context
+    if context is not None:
+        if not columns.width:
+            raise DataError("context= needs a model trained on data with context: read(..., context=[columns])")
+        table = _told(columns, [_mapping(context, "the context")] * count, "the context", "the events' context")
+        profiles = replace(profiles, context=table)
+    if at is not None:
+        profiles = replace(profiles, at=np.full(count, _seconds(at), np.int64))
+    return profiles
+
+
+def _seconds(at: Moment) -> int:
+    try:
+        if isinstance(at, int | np.integer) and not isinstance(at, bool):
+            return int(at)
+        when = at if isinstance(at, datetime) else datetime.fromisoformat(str(at).strip())
+    except ValueError:
+        raise ParameterError(f"at must be seconds since 1970 or like 2026-11-24 20:00, got {at!r}.") from None
+    return int((when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp())
 
 
 def _by_name(given: Any, several: bool) -> Mapping[Any, Any]:
@@ -76,25 +106,22 @@ def _several(attributes: Any) -> bool:
     return isinstance(attributes, Mapping) and any(isinstance(value, Mapping) for value in attributes.values())
 
 
-def _attribute_table(schema: Schema, told: Sequence[Attributes]) -> pl.DataFrame:
-    """What is told of each person, in the columns of the table of people; DataError for any other."""
-    columns = schema.user_table.columns
-    for name in {name: None for each in told for name in _checked(each)}:
-        if name not in columns:
-            have = ", ".join(columns) or "none: the model was trained on data without users="
-            raise DataError(f"attributes must be columns of the table of people, got {name!r}; there are: {have}")
+def _told(table: pl.DataFrame, told: Sequence[Attributes], what: str, where: str) -> pl.DataFrame:
+    """What is told of each, a row each in the columns of a table; DataError for any other column."""
+    for name in {name: None for each in told for name in each}:
+        if name not in table.columns:
+            have = ", ".join(table.columns) or "none: the model was trained on data without users="
+            raise DataError(f"{what} must be columns of {where}, got {name!r}; there are: {have}")
     try:
-        return pl.DataFrame(
-            [pl.Series(n, [each.get(n) for each in told]).cast(schema.user_table[n].dtype) for n in columns]
-        )
+        return pl.DataFrame([pl.Series(n, [each.get(n) for each in told]).cast(table[n].dtype) for n in table.columns])
     except (TypeError, pl.exceptions.PolarsError) as error:
-        raise DataError(f"attributes must be of the kind of their columns: {str(error).splitlines()[0]}") from None
+        raise DataError(f"{what} must be of the kind of their columns: {str(error).splitlines()[0]}") from None
 
 
-def _checked(attributes: Any) -> Attributes:
-    if not isinstance(attributes, Mapping):
-        raise DataError(f"attributes are a mapping from columns to values, got {attributes!r}")
-    return attributes
+def _mapping(told: Any, what: str) -> Attributes:
+    if not isinstance(told, Mapping):
+        raise DataError(f"{what} are a mapping from columns to values, got {told!r}")
+    return told
 
 
 def listed_ids(given: Any) -> list[Id]:

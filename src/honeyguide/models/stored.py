@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from honeyguide.models.base import Recommender
 
 _COMMON = ("schema_", "histories_", "fingerprint_")  # kept once, apart from the model's own state
-_TABLES = ("item_table", "user_table")
+_TABLES = ("item_table", "user_table", "context")
 _VERSIONED = ("honeyguide", "numpy", "scipy", "numba", "keras", "jax", "tensorflow")
 
 
@@ -180,11 +180,14 @@ def _unpack_schema(file: artifact.Artifact) -> Schema:
     tables = [pl.read_ipc(io.BytesIO(arrays[n].tobytes())) if n in arrays else pl.DataFrame() for n in _TABLES]
     scale = None if plain["scale"] is None else (float(plain["scale"][0]), float(plain["scale"][1]))
     positive, explicit, name = Positive(plain["positive"]), bool(plain["explicit"]), str(plain["name"])
-    kinds = check_kinds(plain.get("kinds", {}), *tables)  # files before there were kinds have none
-    for table, side in zip(tables, ("items", "users"), strict=True):
+    kinds = check_kinds(plain.get("kinds", {}), *tables[:2])  # files before there were kinds have none
+    for table, side in zip(tables[:2], ("items", "users"), strict=True):
         if table.width and len(table) != len(sides[side]):
             raise ValueError(f"the table of {side} has {len(table)} rows for {len(sides[side])} {side}")
-    return Schema(sides["users"], sides["items"], explicit, scale, positive, tables[0], tables[1], kinds, name=name)
+    return Schema(
+        sides["users"], sides["items"], explicit, scale, positive, tables[0], tables[1], kinds, tables[2].clear(),
+        name=name,
+    )  # fmt: skip
 
 
 def _unpack_histories(schema: Schema, file: artifact.Artifact) -> Profiles:

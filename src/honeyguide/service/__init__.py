@@ -9,9 +9,9 @@ tabular     files of pairs and of lists; everybody's list, streamed
 from honeyguide.service.catalogue import build, describe_models, memory, verify
 from honeyguide.service.comparison import Comparison, compare, measure
 from honeyguide.service.tabular import TABLES, read_pairs, write_lists, write_table
-from honeyguide.service.typed import attributes_of, history_of, items_of, users_of
+from honeyguide.service.typed import history_of, items_of, told_of, users_of
 
 __all__ = [
-    "TABLES", "Comparison", "attributes_of", "build", "compare", "describe_models", "history_of", "items_of", "measure",
-    "memory", "read_pairs", "users_of", "verify", "write_lists", "write_table",
+    "TABLES", "Comparison", "build", "compare", "describe_models", "history_of", "items_of", "measure",
+    "memory", "read_pairs", "told_of", "users_of", "verify", "write_lists", "write_table",
 ]  # fmt: skip

@@ -42,13 +42,13 @@ def history_of(schema: Schema, texts: Sequence[str]) -> list[tuple[Id, float]]:
     return history
 
 
-def attributes_of(texts: Sequence[str]) -> dict[str, str]:
-    """What is known of someone from texts such as "age=30"."""
+def told_of(texts: Sequence[str], what: str, form: str = "COLUMN=VALUE") -> dict[str, str]:
+    """What is told in texts such as "age=30"; ParameterError, naming `what` and the `form`, for any other."""
     told = {}
     for text in texts:
         name, separator, value = text.partition("=")
         if not separator:
-            raise ParameterError(f"what is known of someone must be COLUMN=VALUE, got {text!r}.")
+            raise ParameterError(f"{what} must be {form}, got {text!r}.")
         told[name.strip()] = value.strip()
     return told
 
