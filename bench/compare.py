@@ -160,6 +160,8 @@ def hand_over(folder: Path, job: Job, question: Question) -> None:
     (folder / "job.json").write_text(json.dumps(asdict(job)), encoding="utf-8")
     users, items = raw(question.train)
     events = {"train_users": users, "train_items": items, "train_values": question.train.values}
+    if question.train.times is not None:
+        events["train_times"] = question.train.times
     np.savez(folder / "data.npz", allow_pickle=False, users=question.users, items=question.items, **events)
 
 

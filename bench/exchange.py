@@ -68,11 +68,12 @@ class Search:
 
 @dataclass(frozen=True, eq=False)
 class Events:
-    """N events: users (N,), items (N,) raw ids, values (N,) float32."""
+    """N events: users (N,), items (N,) raw ids, values (N,) float32, times (N,) where the data have them."""
 
     users: AnyArray
     items: AnyArray
     values: AnyArray
+    times: AnyArray | None = None
 
     def codes(self) -> tuple[AnyArray, AnyArray, AnyArray, AnyArray]:
         """(user ids, item ids, user codes (N,), item codes (N,)), for libraries that want numbers from 0."""
@@ -153,7 +154,8 @@ def _begin(contender: type[Contender], folder: Path) -> tuple[Job, Contender, An
     job = Job(**json.loads((folder / "job.json").read_text(encoding="utf-8")))
     pin(job.threads)
     with np.load(folder / "data.npz") as held:
-        train = Events(held["train_users"], held["train_items"], held["train_values"])
+        times = held["train_times"] if "train_times" in held.files else None
+        train = Events(held["train_users"], held["train_items"], held["train_values"], times)
         users, items = held["users"], held["items"]
     return job, contender(job, train), users, items
 

@@ -2,13 +2,17 @@
 
     python bench/tuned_lists.py                                    # all data and sides; goes on where it stopped
     python bench/tuned_lists.py --data lastfm --only "irspack *" --again
+    python bench/tuned_lists.py --only "honeyguide als" --retest   # judge known settings on test again
     python bench/tuned_lists.py --table                            # the newest results as Markdown
 
 Positive events alone, split 80/20 within each person; a validation part is carved out of training by the same split.
 A search (bench/trials.py) chooses a side's settings by ndcg@10 on validation; with them it is fitted on the whole of
 training and judged on test: ndcg@10 and recall@10 over the whole catalogue without the history, from raw ids, by our
 metrics. The settings' ranges are the models' own `tune=` and what the rivals' adapters in rivals/ say. A random model
-is the mean of three seeds. No side sees how often or how highly: a pair is there or not.
+is the mean of three seeds. No side sees how often or how highly: a pair is there or not; nor when, but for `sasrec`,
+which reads an order and stays out where the data have none.
+
+Deep models, whose every trial compiles and trains for many passes, have limits of their own: fewer trials, longer ones.
 """
 
 from __future__ import annotations
@@ -23,7 +27,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -43,22 +47,29 @@ from honeyguide.models import registry
 
 NAME, SEED, SEEDS, K = "tuned-lists", 0, 3, 10
 RIVALS = ("implicit", "irspack", "lenskit", "rectools")
-FAMILIES = ("baseline", "neighbours", "factorization", "graph")
+DEEP = ("deep", "sequential")
+FAMILIES = ("baseline", "neighbours", "factorization", "graph", *DEEP)
+STANDS_FOR = {"neumf": {"embedding_reg": 1e-3, "dropout": 0.0}}  # what a default of None comes to, for lists
 METRICS = (f"ndcg@{K}", f"recall@{K}")
 
 
 @dataclass(frozen=True)
 class Plan:
-    """A data set: which of its events are positive, and the limits of a search on it."""
+    """A data set: which of its events are positive, and the limits of a search on it, of deep models apart."""
 
     positive: str
     limits: Limits
+    deep: Limits
 
 
 PLANS = {
-    "movielens-latest-small": Plan(">=4", Limits(trials=30, trial=60, study=240)),
-    "lastfm": Plan("every event", Limits(trials=30, trial=180, study=480)),
-    "movielens-1m-positives": Plan("every event", Limits(trials=30, trial=90, study=480)),
+    "movielens-latest-small": Plan(
+        ">=4", Limits(trials=30, trial=60, study=240), Limits(trials=10, trial=240, study=2400)
+    ),
+    "lastfm": Plan("every event", Limits(trials=30, trial=180, study=480), Limits(trials=10, trial=480, study=3600)),
+    "movielens-1m-positives": Plan(
+        "every event", Limits(trials=30, trial=90, study=480), Limits(trials=10, trial=900, study=7200)
+    ),
 }
 
 
@@ -84,6 +95,11 @@ class Side:
         return found
 
     @property
+    def family(self) -> str:
+        """The family of a model of ours; of a rival's, the library."""
+        return registry.family(self.model) if self.library == "honeyguide" else self.library
+
+    @property
     def packages(self) -> Sequence[str]:
         """The pins of its environment."""
         found: Sequence[str] = importlib.import_module(self.module).PACKAGES
@@ -103,7 +119,8 @@ def of_ours(name: str) -> Search:
     """The search of one of our models: its declared ranges, its defaults first."""
     declared = {n: d for n, d in params.declarations(registry.load(name)).items() if d.tune is not None}
     ranges = {n: _typed(d) for n, d in declared.items()}
-    start = {n: declared[n].default for n, spec in ranges.items() if _within(declared[n].default, spec)}
+    defaults = {n: each.default for n, each in declared.items()} | STANDS_FOR.get(name, {})
+    start = {n: defaults[n] for n, spec in ranges.items() if _within(defaults[n], spec)}
     return Search(ranges, start, {"model": name})
 
 
@@ -126,6 +143,7 @@ class Ground:
         train, test = hg.split(data, "per-person", test=0.2, seed=SEED)
         part, validation = hg.split(train, "per-person", test=0.2, seed=SEED)
         self.name, self.plan, self.threads, self.folder = name, plan, threads, folder
+        self.ordered = data.times is not None
         self.questions = {
             "validation": compare.ask_for_lists(part, validation),
             "test": compare.ask_for_lists(train, test),
@@ -140,6 +158,14 @@ class Ground:
             "asked_in_validation": len(of["validation"].users), "k": K, "seeds": SEEDS, "threads": self.threads,
             "limits": asdict(self.plan.limits),
         }  # fmt: skip
+
+    def limits(self, side: Side) -> Limits:
+        """Of the search of a side."""
+        return self.plan.deep if side.family in DEEP else self.plan.limits
+
+    def able(self, side: Side) -> bool:
+        """Whether the data have what the side reads."""
+        return self.ordered or side.family != "sequential"
 
     def server(self, side: Side, stage: str) -> Server:
         """A process of the side with the data of "validation" or "test"."""
@@ -166,7 +192,7 @@ class Ground:
 def tuned(side: Side, ground: Ground) -> dict[str, Any]:
     """Search, then judge on test: what stands in the result of one side. A library that fails gives its reason."""
     try:
-        begun, limits = time.perf_counter(), ground.plan.limits
+        begun, limits = time.perf_counter(), ground.limits(side)
         with ground.server(side, "validation") as server:
             seen = search(
                 server, side.search, lambda answer: float(ground.people("validation", answer)[:, 0].mean()), limits,
@@ -176,16 +202,22 @@ def tuned(side: Side, ground: Ground) -> dict[str, Any]:
         people, times, versions = tested(side, ground, best.settings)
     except BenchError as error:
         return {"failure": str(error), "commit": revision()}
-    value = np.mean(people, axis=(0, 1))
+    own = {} if limits == ground.plan.limits else {"limits": asdict(limits)}
     return {
-        "settings": best.settings, "validation": best.value, "test": dict(zip(METRICS, value.tolist(), strict=True)),
-        "test_of_seeds": [float(each[:, 0].mean()) for each in people], **times,
+        "settings": best.settings, "validation": best.value, **judged(people), **times, **own,
         "trials": seen.count("done"), "over_time": seen.count("over time"), "failed": seen.count("failed"),
         "seconds": seconds, "values": [trial.value for trial in seen.trials],
         "failures": sorted({trial.why for trial in seen.trials if trial.state == "failed"}),
         "ranges": dict(side.search.ranges), "start": dict(side.search.start), "versions": versions,
         "commit": revision(),
     }  # fmt: skip
+
+
+def judged(people: AnyArray) -> dict[str, Any]:
+    """The means of (S, P, 2) values, and those of each seed."""
+    value = np.mean(people, axis=(0, 1))
+    seeds = [float(each[:, 0].mean()) for each in people]
+    return {"test": dict(zip(METRICS, value.tolist(), strict=True)), "test_of_seeds": seeds}
 
 
 def tested(
@@ -196,7 +228,7 @@ def tested(
     times: list[dict[str, float]] = []
     with ground.server(side, "test") as server:
         for seed in range(SEEDS):
-            taken, answer = server.ask(settings, seed=seed, seconds=5 * ground.plan.limits.trial)
+            taken, answer = server.ask(settings, seed=seed, seconds=5 * ground.limits(side).trial)
             people.append(ground.people("test", answer))
             times.append(taken)
             if seed == 1 and np.array_equal(people[0], people[1]):
@@ -213,13 +245,17 @@ def run(name: str, args: argparse.Namespace, folder: Path) -> None:
     if known and known["protocol"] != protocol and not args.afresh:
         raise BenchError(f"the result of {name} was made by another protocol; --afresh begins anew")
     held: dict[str, Any] = known["sides"] if known and not args.afresh else {}
-    every = sides()
+    every = [side for side in sides() if ground.able(side)]
     for side in every:
         whole = "failure" not in held.get(side.name, {"failure": "not yet"})
-        if not fnmatch.fnmatch(side.name, args.only) or (whole and not args.again):
+        wanted = whole if args.retest else args.again or not whole
+        if not (wanted and fnmatch.fnmatch(side.name, args.only)):
             continue
         print(f"{time.strftime('%H:%M:%S')} {name} {side.name} …", end=" ", flush=True)
-        held[side.name] = tuned(side, ground)
+        if args.retest:
+            held[side.name] |= judged(tested(side, ground, held[side.name]["settings"])[0])
+        else:
+            held[side.name] = tuned(side, ground)
         print(_line(held[side.name]), flush=True)
         write(name, protocol, held, [], args.out)
     order = [side for side in every if "failure" not in held.get(side.name, {"failure": "not yet"})]
@@ -227,20 +263,24 @@ def run(name: str, args: argparse.Namespace, folder: Path) -> None:
 
 
 def _duels(order: Sequence[Side], held: Mapping[str, Any], ground: Ground) -> Iterator[dict[str, Any]]:
-    """Our best on validation against the rivals' best on validation, and against their best on test."""
+    """Our best on validation against the rivals' best on validation and on test; our best deep one against the rest."""
+    validation = lambda side: held[side.name]["validation"]  # noqa: E731
     ours = [side for side in order if side.library == "honeyguide"]
     rivals = [side for side in order if side.library != "honeyguide"]
-    if not ours or not rivals:
-        return
-    mine = max(ours, key=lambda side: held[side.name]["validation"])
-    theirs = {
-        "validation": max(rivals, key=lambda side: held[side.name]["validation"]),
-        "test": max(rivals, key=lambda side: held[side.name]["test"][METRICS[0]]),
-    }
+    deep = [side for side in ours if side.family in DEEP]
+    shallow = [side for side in ours if side.family not in DEEP]
+    pairs: list[tuple[Side, Side, str]] = []
+    if ours and rivals:
+        mine = max(ours, key=validation)
+        pairs.append((mine, max(rivals, key=validation), "validation"))
+        pairs.append((mine, max(rivals, key=lambda side: held[side.name]["test"][METRICS[0]]), "test"))
+    if deep and shallow:
+        pairs.append((max(deep, key=validation), max(shallow, key=validation), "ours"))
     people = {
-        side: tested(side, ground, held[side.name]["settings"])[0].mean(axis=0) for side in {mine, *theirs.values()}
+        side: tested(side, ground, held[side.name]["settings"])[0].mean(axis=0)
+        for side in dict.fromkeys(side for mine, rival, _ in pairs for side in (mine, rival))
     }
-    for chosen_by, rival in theirs.items():
+    for mine, rival, chosen_by in pairs:
         found = {m: duel(people[mine][:, at], people[rival][:, at]) for at, m in enumerate(METRICS)}
         yield {"ours": mine.name, "rival": rival.name, "rival_chosen_by": chosen_by} | found
 
@@ -281,6 +321,7 @@ def main() -> None:
     parser.add_argument("--data", choices=PLANS, action="append", help="one of the data sets; again for another")
     parser.add_argument("--only", default="*", help='sides by name, such as "irspack *" or "honeyguide als"')
     parser.add_argument("--again", action="store_true", help="tune the sides named by --only again")
+    parser.add_argument("--retest", action="store_true", help="judge the sides named by --only on test again")
     parser.add_argument("--afresh", action="store_true", help="forget the results there are")
     parser.add_argument("--trials", type=int, help="of a search, for a quick look; name an --out")
     parser.add_argument("--threads", type=int, default=min(2, cores()))
@@ -294,7 +335,7 @@ def main() -> None:
     args.plans = {
         name: plan
         if args.trials is None
-        else Plan(plan.positive, Limits(**asdict(plan.limits) | {"trials": args.trials}))
+        else Plan(plan.positive, *(replace(limits, trials=args.trials) for limits in (plan.limits, plan.deep)))
         for name, plan in PLANS.items()
     }
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped; the same command goes on"))  # servers end with it

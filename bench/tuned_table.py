@@ -11,6 +11,11 @@ from bench.exchange import AnyArray
 from honeyguide.evaluate import resample
 
 _RESAMPLES, _FLIPS = 10_000, 9_999
+_CHOSEN = {
+    "validation": "the rivals' best on validation",
+    "test": "the rivals' best on test",
+    "ours": "on validation our best deep model and the best of our others",
+}
 
 
 def duel(ours: AnyArray, theirs: AnyArray) -> dict[str, float]:
@@ -28,9 +33,11 @@ def duel(ours: AnyArray, theirs: AnyArray) -> dict[str, float]:
 def markdown(result: Mapping[str, Any]) -> str:
     """A title, a row a side in the order of validation, our sides in bold, and what the best two differ by."""
     held = result["protocol"]
+    own = {side["limits"]["trials"] for side in result["sides"].values() if "limits" in side}
+    fewer = "".join(f", {trials} of a deep model" for trials in sorted(own))
     title = (
         f"**{held['data']}**, positive: {held['positive']}; {held['asked']:,} people asked; "
-        f"{result['date']}, {held['limits']['trials']} trials a side, {held['threads']} threads"
+        f"{result['date']}, {held['limits']['trials']} trials a side{fewer}, {held['threads']} threads"
     )
     rows = [
         "| library, model | trials | validation ndcg@10 | ndcg@10 | recall@10 | fit s | lists s |",
@@ -58,4 +65,4 @@ def _sentence(each: Mapping[str, Any]) -> str:
         for name, values in each.items()
         if isinstance(values, Mapping)
     ]
-    return f"{each['ours']} − {each['rival']} (the rivals' best on {each['rival_chosen_by']}): {'; '.join(parts)}."
+    return f"{each['ours']} − {each['rival']} ({_CHOSEN[each['rival_chosen_by']]}): {'; '.join(parts)}."

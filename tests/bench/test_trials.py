@@ -6,13 +6,14 @@ import json
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from bench.exchange import AnyArray, Job, Search
+from bench.exchange import AnyArray, Events, Job, Search
+from bench.ours import Honeyguide
 from bench.trials import Limits, OverTime, Server, TrialError, search, suggest
 
 import honeyguide as hg
@@ -79,6 +80,41 @@ def test_each_trial_has_the_quality_that_evaluate_says(ratings: Dataset, tmp_pat
             table = hg.evaluate({"it": model}, train, test, metrics=["ndcg@5"], resamples=0)
             assert found == pytest.approx(table.value("it", "ndcg@5"), abs=1e-9)
             assert 0 < seconds["fit"] < 60
+
+
+def test_the_seed_of_a_trial_is_that_of_its_fit_and_sequences_alone_see_the_times(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Planted: a person's last event comes first in the file, so that without times another one is last."""
+    users, items = np.repeat(np.arange(8), 3), np.tile([3, 1, 2], 8)
+    events = Events(users, items, np.ones(24, np.float32), np.tile([30, 10, 20], 8))
+    side = Honeyguide(_job(), events)
+    histories = side.ordered.profiles(), side.data.profiles()
+    assert [side.data.schema.items.decode(each.items[:3]).to_list() for each in histories] == [[1, 2, 3], [3, 1, 2]]
+    assert Honeyguide(_job(), replace(events, times=None)).ordered.times is None
+    for seed in (0, 4):
+        side.job = replace(_job(), seed=seed, settings={"model": "random"})
+        side.fit()
+        expected = hg.models.Random().fit(side.data, run=hg.Run(seed=seed, threads=1)).recommend([0, 1], k=5)
+        assert side.lists(np.array([0, 1]))[1].tolist() == expected["item"].to_list()
+    given: dict[str, Dataset] = {}
+
+    class Learner:
+        def __init__(self, name: str) -> None:
+            self.name = name
+
+        def fit(self, data: Dataset, *, run: hg.Run) -> None:
+            given[self.name] = data
+
+    monkeypatch.setattr(hg, "model", Learner)
+    for name in ("sasrec", "multvae", "als"):
+        side.job = replace(_job(), settings={"model": name})
+        side.fit()
+    assert {name: data.times is not None for name, data in given.items()} == {
+        "sasrec": True,
+        "multvae": False,
+        "als": False,
+    }
 
 
 def test_a_process_answers_trial_after_trial(odd: Server) -> None:

@@ -41,13 +41,23 @@ def test_all_our_models_for_lists_take_part_with_their_declared_ranges() -> None
     assert found.start["factors"] == hg.models.Als().factors
     assert found.fixed == {"model": "als"}
     hg.model("als", **found.start)
+    assert {f"honeyguide {name}" for name in ("two_tower", "multvae", "neumf", "lightgcn", "sasrec")} <= set(ours)
+    assert "honeyguide autorec" not in ours  # it gives ratings
+    neumf = hg.models.NeuMF()
+    first = hg.model("neumf", **SIDES["honeyguide neumf"].search.start)
+    assert (first._embedding_reg, first._dropout) == (neumf._embedding_reg, neumf._dropout)  # type: ignore[attr-defined]
+
+
+DEEP = Limits(trials=1, trial=90, study=90)
 
 
 @pytest.fixture
 def args(ratings: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> argparse.Namespace:
     monkeypatch.setattr(hg, "load", lambda *_, positive: ratings.with_positive(positive))
-    plans = {"small": tuned_lists.Plan("every event", Limits(trials=2, trial=60, study=60))}
-    return argparse.Namespace(plans=plans, threads=1, out=tmp_path / "out", only="* ease", again=False, afresh=False)
+    plans = {"small": tuned_lists.Plan("every event", Limits(trials=2, trial=60, study=60), DEEP)}
+    return argparse.Namespace(
+        plans=plans, threads=1, out=tmp_path / "out", only="* ease", again=False, retest=False, afresh=False
+    )
 
 
 def test_a_run_goes_on_where_it_stopped(
@@ -84,15 +94,57 @@ def test_a_run_goes_on_where_it_stopped(
     again: Any = tuned_lists.newest("small", args.out)
     assert again["sides"]["honeyguide ease"] == side
     assert "| **honeyguide popular** | 0 | does not install |" in markdown(again)
-    args.plans["small"] = tuned_lists.Plan("every event", Limits(trials=3, trial=60, study=60))
+    args.plans["small"] = tuned_lists.Plan(
+        "every event", Limits(trials=2, trial=60, study=60), Limits(trials=9, trial=9, study=9)
+    )
+    tuned_lists.run("small", args, tmp_path)  # the limits of deep models stand beside each of them
+    args.plans["small"] = tuned_lists.Plan("every event", Limits(trials=3, trial=60, study=60), DEEP)
     with pytest.raises(tuned_lists.BenchError, match="another protocol; --afresh"):
         tuned_lists.run("small", args, tmp_path)
 
 
+def test_a_known_side_is_judged_again_on_test_with_other_seeds(
+    args: argparse.Namespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("optuna", reason="needs optuna")
+    monkeypatch.setattr(tuned_lists, "sides", lambda: [SIDES["honeyguide bpr"]])
+    args.only, args.plans["small"] = "* bpr", tuned_lists.Plan("every event", DEEP, DEEP)
+    tuned_lists.run("small", args, tmp_path)
+    found: Any = tuned_lists.newest("small", args.out)
+    side = found["sides"]["honeyguide bpr"]
+    assert len(set(side["test_of_seeds"])) == 3  # of a model that is random
+    assert side["test"]["ndcg@10"] == pytest.approx(np.mean(side["test_of_seeds"]), rel=1e-3)
+    path = next(args.out.glob("*.json"))
+    path.write_text(json.dumps(found | {"sides": {"honeyguide bpr": side | {"test_of_seeds": [0.5]}}}))
+    args.retest = True
+    tuned_lists.run("small", args, tmp_path)
+    again: Any = tuned_lists.newest("small", args.out)
+    assert again["sides"] == {"honeyguide bpr": side}
+
+
+def test_deep_models_have_limits_of_their_own_and_sequences_need_times(ratings: Dataset, tmp_path: Path) -> None:
+    plan = tuned_lists.Plan("every event", Limits(trials=5, trial=9, study=9), DEEP)
+    ground = tuned_lists.Ground("movielens-small", plan, tmp_path, 1)
+    assert ground.protocol()["limits"] == {"trials": 5, "trial": 9, "study": 9}
+    for name, limits in {"multvae": DEEP, "sasrec": DEEP, "als": plan.limits}.items():
+        assert ground.limits(SIDES[f"honeyguide {name}"]) == limits
+    assert ground.limits(SIDES["irspack ials"]) == plan.limits
+    assert all(ground.able(side) for side in SIDES.values())
+    ground.ordered = False
+    assert [side.name for side in SIDES.values() if not ground.able(side)] == ["honeyguide sasrec"]
+
+
 def test_the_best_of_ours_is_chosen_by_validation_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     """Planted: what is best on test is worse on validation, on both sides."""
-    names = ["implicit als", "irspack ials", "honeyguide als", "honeyguide slim"]
-    values = {names[0]: (0.3, 0.1), names[1]: (0.2, 0.5), names[2]: (0.3, 0.1), names[3]: (0.2, 0.9)}
+    names = [
+        "implicit als",
+        "irspack ials",
+        "honeyguide als",
+        "honeyguide slim",
+        "honeyguide neumf",
+        "honeyguide sasrec",
+    ]
+    values = dict(zip(names, [(0.3, 0.1), (0.2, 0.5), (0.3, 0.1), (0.2, 0.9), (0.1, 0.3), (0.05, 0.9)], strict=True))
     held = {
         name: {"validation": v, "test": {"ndcg@10": t}, "settings": {"name": name}} for name, (v, t) in values.items()
     }
@@ -107,8 +159,10 @@ def test_the_best_of_ours_is_chosen_by_validation_alone(monkeypatch: pytest.Monk
     assert [(each["ours"], each["rival"], each["rival_chosen_by"]) for each in found] == [
         ("honeyguide als", "implicit als", "validation"),
         ("honeyguide als", "irspack ials", "test"),
+        ("honeyguide neumf", "honeyguide als", "ours"),
     ]
     assert found[1]["ndcg@10"]["difference"] == pytest.approx(0.1 - 0.5)
+    assert found[2]["ndcg@10"]["difference"] == pytest.approx(0.3 - 0.1)
 
 
 def test_the_interval_of_a_difference_is_that_of_its_mean() -> None:
@@ -144,6 +198,11 @@ def test_the_table_has_a_row_a_side_and_a_sentence_a_duel() -> None:
     assert "| lenskit ease | 28 | .2500 |" in text
     assert "ndcg@10 +0.1000 [+0.0500, +0.1500], p 0.0001." in text
     assert "1,877 people asked; 2026-11-24, 30 trials a side, 2 threads" in text
+    deep = side | {"limits": {"trials": 12, "trial": 240, "study": 2400}}
+    duels = [{"ours": "honeyguide multvae", "rival": "honeyguide als", "rival_chosen_by": "ours", "ndcg@10": numbers}]
+    text = markdown(result | {"sides": {"honeyguide multvae": deep}, "duels": duels})
+    assert "30 trials a side, 12 of a deep model, 2 threads" in text
+    assert "honeyguide multvae − honeyguide als (on validation our best deep model and the best of our others)" in text
 
 
 def test_the_page_shows_the_newest_results() -> None:
