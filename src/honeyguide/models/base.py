@@ -15,9 +15,8 @@ Optional abilities are methods that a model has or has not:
 from __future__ import annotations
 
 import copy
-import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol, Self, TypeAlias, runtime_checkable
@@ -26,27 +25,23 @@ import numpy as np
 import polars as pl
 
 from honeyguide import params
-from honeyguide.arrays import AnyArray, FloatArray, IntArray, LongArray
-from honeyguide.checkpoint import Checkpoint
+from honeyguide.arrays import FloatArray, IntArray, LongArray
 from honeyguide.data.dataset import Dataset, Schema, Shape
 from honeyguide.data.profiles import Pairs, Profiles
 from honeyguide.data.vocabulary import Id
 from honeyguide.errors import (
-    DataError,
-    HoneyguideWarning,
-    MemoryBudgetError,
     NotFittedError,
     ParameterError,
     UnsupportedError,
 )
-from honeyguide.models import lists, people, registry, renew
-from honeyguide.run import Run, in_units
+from honeyguide.models import fitting, lists, people, registry, renew
+from honeyguide.models.fitting import Watch
+from honeyguide.run import Run
 
 Task: TypeAlias = Literal["rating", "ranking"]
 FoldIn: TypeAlias = Literal["exact", "approximate"]
 History: TypeAlias = people.History
 Attributes: TypeAlias = people.Attributes
-Watch: TypeAlias = Callable[["Recommender", int], bool]
 _PAIRS = 1 << 16  # pairs rated at once
 
 
@@ -78,14 +73,6 @@ class Extensible(Protocol):
     """A model that knows items by their attributes: `_extend` learns to score the last of `schema`, which are new."""
 
     def _extend(self, schema: Schema) -> None: ...
-
-
-@runtime_checkable
-class Resumable(Protocol):
-    """A watcher whose state, (plain, arrays), goes into a checkpoint and comes back from it."""
-
-    def state(self) -> tuple[Mapping[str, Any], Mapping[str, AnyArray]]: ...
-    def restore(self, plain: Mapping[str, Any], arrays: Mapping[str, AnyArray]) -> None: ...
 
 
 @runtime_checkable
@@ -145,18 +132,18 @@ class Recommender(ABC):
         or is interrupted leaves the model unfitted.
         """
         run = run or Run()
-        self._admit(data, run)
+        fitting.admit(self, data, run)
         self._forget()
         self.schema_: Schema = data.schema
         with run.track(f"sorting histories for {type(self).__name__}"):
             self.histories_: Profiles = data.profiles()
             self.fingerprint_: str = data.fingerprint
         try:
-            with _blas_threads(run.threads):
+            with fitting.blas_threads(run.threads):
                 if isinstance(self, Iterative):
-                    self._run_epochs(data, run, watch)
+                    fitting.run_epochs(self, self._fit_epochs(data, run), self.epochs, run, watch)
                 else:
-                    self._say_whether_kept(run.checkpoint)
+                    fitting.say_whether_kept(self, run.checkpoint)
                     with run.track(f"fitting {type(self).__name__}"):
                         self._fit(data, run)
         except BaseException:
@@ -176,10 +163,10 @@ class Recommender(ABC):
             able = ", ".join(n for n in registry.names() if issubclass(registry.load(n), Updatable))
             raise UnsupportedError(f"{name} cannot be updated, fit it on all of the data; these can: {able}")
         before, after = renew.merged(self, events, run)
-        self._admit(after, run)
+        fitting.admit(self, after, run)
         fresh = copy.copy(self)
         fresh.schema_, fresh.histories_, fresh.fingerprint_ = after.schema, after.profiles(), after.fingerprint
-        with _blas_threads(run.threads), run.track(f"updating {name}"):
+        with fitting.blas_threads(run.threads), run.track(f"updating {name}"):
             fresh._update(before, after, run)
         self.__dict__ = fresh.__dict__
         return self
@@ -199,66 +186,6 @@ class Recommender(ABC):
         fresh.schema_, fresh.histories_ = schema, replace(self.histories_, schema=schema)
         fresh._extend(schema)
         return fresh
-
-    def _run_epochs(self, data: Dataset, run: Run, watch: Watch | None) -> None:
-        assert isinstance(self, Iterative)
-        kept, done = run.checkpoint, 0
-        assert not isinstance(kept, str | Path)
-        resumable = watch if isinstance(watch, Resumable) else None
-        if kept is not None:
-            done = kept.begin(self._identity(run))
-            if done and resumable is not None:
-                resumable.restore(*kept.watched)
-        with run.track(f"fitting {type(self).__name__}", self.epochs) as bar:
-            bar.advance(done)
-            for epoch, _ in enumerate(self._fit_epochs(data, run), start=done + 1):
-                bar.advance()
-                self._say_whether_kept(kept)
-                if watch is not None and watch(self, epoch):
-                    break
-                if kept is not None and resumable is not None:
-                    kept.watched = resumable.state()
-        if kept is not None:
-            kept.finish()
-        finish = getattr(watch, "finish", None)
-        if finish is not None:
-            finish(self)
-
-    def _say_whether_kept(self, kept: Any) -> None:
-        if isinstance(kept, Checkpoint) and not kept.used:
-            kept.used = True  # said once
-            text = f"{type(self).__name__} keeps no checkpoint: a fit that is killed begins anew; deep models go on"
-            warnings.warn(text, HoneyguideWarning, stacklevel=4)
-
-    def _identity(self, run: Run) -> dict[str, Any]:
-        """What is trained, on what and how: a checkpoint of anything else is refused."""
-        given = {name: getattr(self, name) for name in params.declarations(type(self))}
-        name = registry.canonical(type(self).__name__)
-        return {"model": name, "hyperparameters": repr(given), "data": self.fingerprint_, "seed": run.seed}
-
-    def _admit(self, data: Dataset, run: Run) -> None:
-        params.check(self)  # someone may have set one since
-        name = type(self).__name__
-        if len(data) == 0:
-            raise DataError(f"{name} cannot be fitted: the data hold no events")
-        if self.task == "rating" and not data.schema.explicit:
-            others = ", ".join(n for n in registry.names() if registry.load(n)().task == "ranking")
-            raise DataError(f"{name} learns ratings and these data hold none; name them with rating=, or use: {others}")
-        rule = data.schema.positive
-        if self.task == "ranking" and not rule.mask(data.values).any():
-            low, high = data.values.min(), data.values.max()
-            raise DataError(
-                f"{name} learns from positive events and there are none: positive is {rule.rule!r}, "
-                f"values go from {low:g} to {high:g}; choose another rule with positive="
-            )
-        need = self.memory(data.shape)
-        if need > run.budget:
-            fitting = [n for n, other in sizes(data.shape).items() if other <= run.budget]
-            would = f"these would fit: {', '.join(fitting)}" if fitting else "no model would fit"
-            raise MemoryBudgetError(
-                f"{name} needs {in_units(need)} for {data.n_users:,} users and {data.n_items:,} items, "
-                f"the budget is {in_units(run.budget)} (Run.memory); {would}"
-            )
 
     def _forget(self) -> None:
         for name in [n for n in vars(self) if n.endswith("_") and not n.startswith("_")]:
@@ -410,11 +337,6 @@ class Recommender(ABC):
         stored.save(self, path, histories=histories)
 
 
-def sizes(shape: Shape) -> dict[str, int]:
-    """Bytes that a fit of each model, at its defaults, takes on data of this shape."""
-    return {name: registry.load(name)().memory(shape) for name in registry.names()}
-
-
 def _parts(profiles: Profiles, pairs: Pairs) -> Iterator[tuple[LongArray, Profiles, Pairs]]:
     """Pairs in blocks that bound the memory: which they are, the profiles that they are of, and themselves."""
     order = np.argsort(pairs.rows, kind="stable")
@@ -428,13 +350,3 @@ def _parts(profiles: Profiles, pairs: Pairs) -> Iterator[tuple[LongArray, Profil
 def _check_k(k: int) -> None:
     if isinstance(k, bool) or not isinstance(k, int | np.integer) or k < 1:
         raise ParameterError(f"k must be an integer >= 1, got {k!r}.")
-
-
-def _blas_threads(threads: int | None) -> Any:
-    from contextlib import nullcontext
-
-    if threads is None:
-        return nullcontext()
-    from threadpoolctl import threadpool_limits
-
-    return threadpool_limits(threads, user_api="blas")

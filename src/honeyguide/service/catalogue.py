@@ -11,7 +11,8 @@ from honeyguide import artifact, params
 from honeyguide.data.dataset import Shape
 from honeyguide.errors import ParameterError
 from honeyguide.models import registry
-from honeyguide.models.base import Recommender, sizes
+from honeyguide.models.base import Recommender
+from honeyguide.models.fitting import sizes
 from honeyguide.models.stored import open_model
 
 

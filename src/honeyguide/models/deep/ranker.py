@@ -76,7 +76,7 @@ class Ranker(Recommender):
     blank: float = param(0.1, low=0.0, high=0.9, help="share of people's attributes, and of moments, hidden in a step")
     dropout: float = param(0.4, low=0.0, high=0.9, tune=(0.0, 0.6), help="share of the input left out in a step")
     reg: float = param(1e-3, low=0.0, tune=(1e-5, 1e-1, "log"), help="L2 weight on the vectors read")
-    learning_rate: float = param(1e-3, low=1e-6, tune=(3e-4, 1e-2, "log"), help="step of Adam, at first")
+    learning_rate: float = param(2e-3, low=1e-6, tune=(3e-4, 1e-2, "log"), help="step of Adam, at first")
     batch_size: int = param(256, low=1, help="hidden items in a step")
     epochs: int = param(10, low=1, tune=(2, 30, "log"), help="passes over what was hidden")
 
