@@ -12,6 +12,7 @@ metrics. The settings' ranges are the models' own `tune=` and what the rivals' a
 is the mean of three seeds. No side sees how often or how highly: a pair is there or not; nor when, but for `sasrec`,
 which reads an order and stays out where the data have none.
 
+`ranker` ranks what als and ease propose, each with the settings found for it on the same validation part.
 Deep models, whose every trial compiles and trains for many passes, have limits of their own: fewer trials, longer ones.
 """
 
@@ -48,6 +49,7 @@ from honeyguide.models import registry
 NAME, SEED, SEEDS, K = "tuned-lists", 0, 3, 10
 RIVALS = ("implicit", "irspack", "lenskit", "rectools")
 DEEP = ("deep", "sequential")
+FIRST = ("als", "ease")  # what proposes to the model of two stages
 FAMILIES = ("baseline", "neighbours", "factorization", "graph", *DEEP)
 STANDS_FOR = {"neumf": {"embedding_reg": 1e-3, "dropout": 0.0}}  # what a default of None comes to, for lists
 METRICS = (f"ndcg@{K}", f"recall@{K}")
@@ -124,6 +126,17 @@ def of_ours(name: str) -> Search:
     return Search(ranges, start, {"model": name})
 
 
+def over(search: Search, known: Mapping[str, Any]) -> Search:
+    """The search of a model of two stages, whose first are those of ours named in FIRST, as they were tuned before."""
+    specs = []
+    for name in FIRST:
+        settings = known.get(f"honeyguide {name}", {}).get("settings")
+        if settings is None:
+            raise BenchError(f"ranker stands on honeyguide {name}, which is not tuned yet")
+        specs.append(":".join([name, *(f"{key}={value}" for key, value in settings.items() if key != "model")]))
+    return replace(search, fixed={**search.fixed, "models": ",".join(specs)})
+
+
 def _typed(declared: params.Declaration) -> Any:
     """A declared range, its ends of the hyperparameter's own type."""
     spec: Any = declared.tune
@@ -189,13 +202,17 @@ class Ground:
         return np.stack([m.function(lists, question.relevant, k=K) for m in asked], axis=1)
 
 
-def tuned(side: Side, ground: Ground) -> dict[str, Any]:
-    """Search, then judge on test: what stands in the result of one side. A library that fails gives its reason."""
+def tuned(side: Side, ground: Ground, known: Mapping[str, Any]) -> dict[str, Any]:
+    """Search, then judge on test: what stands in the result of one side. A library that fails gives its reason.
+
+    `known` are the sides tuned before.
+    """
     try:
+        searched = over(side.search, known) if side.name == "honeyguide ranker" else side.search
         begun, limits = time.perf_counter(), ground.limits(side)
         with ground.server(side, "validation") as server:
             seen = search(
-                server, side.search, lambda answer: float(ground.people("validation", answer)[:, 0].mean()), limits,
+                server, searched, lambda answer: float(ground.people("validation", answer)[:, 0].mean()), limits,
                 seed=SEED,
             )  # fmt: skip
         best, seconds = seen.best, time.perf_counter() - begun
@@ -208,7 +225,7 @@ def tuned(side: Side, ground: Ground) -> dict[str, Any]:
         "trials": seen.count("done"), "over_time": seen.count("over time"), "failed": seen.count("failed"),
         "seconds": seconds, "values": [trial.value for trial in seen.trials],
         "failures": sorted({trial.why for trial in seen.trials if trial.state == "failed"}),
-        "ranges": dict(side.search.ranges), "start": dict(side.search.start), "versions": versions,
+        "ranges": dict(searched.ranges), "start": dict(searched.start), "versions": versions,
         "commit": revision(),
     }  # fmt: skip
 
@@ -255,7 +272,7 @@ def run(name: str, args: argparse.Namespace, folder: Path) -> None:
         if args.retest:
             held[side.name] |= judged(tested(side, ground, held[side.name]["settings"])[0])
         else:
-            held[side.name] = tuned(side, ground)
+            held[side.name] = tuned(side, ground, held)
         print(_line(held[side.name]), flush=True)
         write(name, protocol, held, [], args.out)
     order = [side for side in every if "failure" not in held.get(side.name, {"failure": "not yet"})]

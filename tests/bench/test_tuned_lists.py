@@ -210,3 +210,15 @@ def test_the_page_shows_the_newest_results() -> None:
     for name in tuned_lists.PLANS:
         found = tuned_lists.newest(name, tuned_lists.RESULTS)
         assert found is None or markdown(found) in page, f"python bench/tuned_lists.py --data {name} --table"
+
+
+def test_the_model_of_two_stages_stands_on_what_was_tuned() -> None:
+    known = {
+        "honeyguide als": {"settings": {"factors": 8, "reg": 0.5, "model": "als"}},
+        "honeyguide ease": {"settings": {"reg": 20.0, "model": "ease"}},
+    }
+    searched = tuned_lists.over(tuned_lists.of_ours("ranker"), known)
+    assert searched.fixed == {"model": "ranker", "models": "als:factors=8:reg=0.5,ease:reg=20.0"}
+    assert "models" not in searched.ranges
+    with pytest.raises(harness.BenchError, match="ranker stands on honeyguide ease, which is not tuned yet"):
+        tuned_lists.over(searched, {"honeyguide als": known["honeyguide als"]})
