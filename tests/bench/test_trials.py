@@ -17,7 +17,7 @@ from bench.ours import Honeyguide
 from bench.trials import Limits, OverTime, Server, TrialError, search, suggest
 
 import honeyguide as hg
-from bench import compare
+from bench import compare, exchange
 from honeyguide.data.dataset import Dataset
 from honeyguide.metrics.ranking import ndcg
 
@@ -115,6 +115,17 @@ def test_the_seed_of_a_trial_is_that_of_its_fit_and_sequences_alone_see_the_time
         "multvae": False,
         "als": False,
     }
+
+
+def test_times_are_handed_over_where_there_are_any(ratings: Dataset, tmp_path: Path) -> None:
+    ratings = ratings.with_positive("every event")
+    for times in (ratings.times, None):
+        train, test = hg.split(replace(ratings, times=times), "per-person", test=0.3, seed=1)
+        compare.hand_over(tmp_path, _job(), compare.ask_for_lists(train, test))
+        _, side, *_ = exchange._begin(Honeyguide, tmp_path)
+        assert (times is None) == (train.times is None) == (side.train.times is None)
+        if train.times is not None:
+            assert np.array_equal(side.train.times, train.times)
 
 
 def test_a_process_answers_trial_after_trial(odd: Server) -> None:

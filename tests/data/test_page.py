@@ -6,13 +6,14 @@ from __future__ import annotations
 import re
 from html.parser import HTMLParser
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import polars as pl
 import pytest
 
 from honeyguide.data.check import check
-from honeyguide.data.plots import bars, log_curve, number, over_time
+from honeyguide.data.plots import bars, curves, log_curve, number, over_time
 from honeyguide.errors import WriteError
 
 _VOID = {"meta"}
@@ -119,6 +120,42 @@ def test_time_runs_from_left_to_right() -> None:
     assert across[1] - across[0] == pytest.approx(across[2] - across[1], abs=0.2)
     assert down[1] < down[0] < down[2]
     assert "at 50: 10 events" in drawn
+
+
+def test_curves_and_levels_stand_at_their_heights_and_the_legend_in_their_order() -> None:
+    lines = {"up <1>": [(1.0, 0.1), (10.0, 0.3), (100.0, 0.2)], "down": [(1.0, 0.2), (2.0, 0.1)]}
+    drawn = curves(lines, {"level": 0.25}, x="epoch", y="ndcg")
+    root = ElementTree.fromstring(drawn)  # well formed by itself, whatever a name holds
+    find = lambda tag: root.findall(f"{{http://www.w3.org/2000/svg}}{tag}")  # noqa: E731
+    places = {
+        str(each[0].text): np.array([point.split(",") for point in each.attrib["points"].split()], float)
+        for each in reversed(find("polyline"))  # those of the legend come last
+    }
+    rising, falling, level = places["up <1>"], places["down"], places["level: 0.25"]
+    assert np.diff(rising[:, 0]) == pytest.approx(np.diff(rising[:, 0]).mean() * np.ones(2), abs=0.2)  # by decades
+    assert falling[0, 0] == rising[0, 0]
+    assert falling[0, 1] == rising[2, 1]  # both 0.2
+    assert level[0, 1] == level[1, 1] == pytest.approx((rising[1, 1] + rising[2, 1]) / 2, abs=0.1)
+    assert rising[1, 1] < rising[2, 1] < rising[0, 1]  # higher values are further up
+    dots = [[float(each.attrib[at]) for at in ("cx", "cy")] for each in find("circle")]
+    assert dots == [rising[1].tolist(), falling[0].tolist()]  # the best
+    assert [each.text for each in find("text") if each.get("class") == "key"] == ["up <1>", "level", "down"]
+    low = ElementTree.fromstring(curves(lines, {"level": 0.25}, x="epoch", y="rmse", low=True))
+    keys = [each.text for each in low.iter() if each.get("class") == "key"]
+    assert keys == ["up <1>", "down", "level"]
+    circles = [[float(each.attrib[at]) for at in ("cx", "cy")] for each in low.iter() if each.tag.endswith("circle")]
+    assert circles == [rising[0].tolist(), falling[1].tolist()]
+    assert min(place[:, 1].min() for place in places.values()) > 0
+    assert max(place[:, 1].max() for place in places.values()) < 280
+
+
+@pytest.mark.parametrize("values", [[0.8, 1.25], [0.06, 0.19], [0.5], [0.0], [1e-4, 2e-4], [-3.0, 7.0]])
+def test_an_axis_holds_its_values_between_round_numbers(values: list[float]) -> None:
+    drawn = ElementTree.fromstring(curves({"it": list(enumerate(values, 1))}, {}, x="epoch", y="loss"))
+    marks = [float(t.text or "") for t in drawn.iter() if t.get("text-anchor") == "end" and t.get("x") == "56"]
+    assert marks == sorted(marks)
+    assert marks[0] <= min(values) < max(values) + 1e-12 <= marks[-1] or len(set(values)) == 1
+    assert 2 <= len(marks) <= 9
 
 
 @pytest.mark.parametrize(("value", "text"), [(0, "0"), (0.5, "0.5"), (1_500, "1.5k"), (2e6, "2M"), (-81_000, "-81k")])
