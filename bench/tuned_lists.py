@@ -66,11 +66,11 @@ class Plan:
 
 PLANS = {
     "movielens-latest-small": Plan(
-        ">=4", Limits(trials=30, trial=60, study=240), Limits(trials=20, trial=240, study=2400)
+        ">=4", Limits(trials=30, trial=60, study=240), Limits(trials=10, trial=240, study=2400)
     ),
-    "lastfm": Plan("every event", Limits(trials=30, trial=180, study=480), Limits(trials=20, trial=480, study=3600)),
+    "lastfm": Plan("every event", Limits(trials=30, trial=180, study=480), Limits(trials=10, trial=480, study=3600)),
     "movielens-1m-positives": Plan(
-        "every event", Limits(trials=30, trial=90, study=480), Limits(trials=20, trial=900, study=7200)
+        "every event", Limits(trials=30, trial=90, study=480), Limits(trials=10, trial=900, study=7200)
     ),
 }
 

@@ -33,8 +33,8 @@ def duel(ours: AnyArray, theirs: AnyArray) -> dict[str, float]:
 def markdown(result: Mapping[str, Any]) -> str:
     """A title, a row a side in the order of validation, our sides in bold, and what the best two differ by."""
     held = result["protocol"]
-    own = {side["limits"]["trials"] for side in result["sides"].values() if "limits" in side}
-    fewer = "".join(f", {trials} of a deep model" for trials in sorted(own))
+    own = sorted({side["limits"]["trials"] for side in result["sides"].values() if "limits" in side})
+    fewer = f", {' to '.join(str(each) for each in sorted({own[0], own[-1]}))} of a deep model" if own else ""
     title = (
         f"**{held['data']}**, positive: {held['positive']}; {held['asked']:,} people asked; "
         f"{result['date']}, {held['limits']['trials']} trials a side{fewer}, {held['threads']} threads"
