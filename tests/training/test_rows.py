@@ -10,7 +10,7 @@ import scipy.sparse as sp
 
 from honeyguide.run import Run
 from honeyguide.training import backend
-from honeyguide.training.rows import Rows, block
+from honeyguide.training.rows import Rows, block, bucket, sparse
 
 
 def matrix(seed: int = 0, rows: int = 23, columns: int = 17) -> sp.csr_matrix:
@@ -68,3 +68,19 @@ def test_the_backend_makes_the_dense_block() -> None:
     assert (
         np.sort(dense.sum(axis=1)).tolist() == np.sort(given.toarray().sum(axis=1)[np.diff(given.indptr) > 0]).tolist()
     )
+
+
+def test_a_sparse_batch_is_its_entries_without_the_zeros() -> None:
+    given = matrix()
+    for batch in Rows(given).epoch(5, np.random.default_rng(0)):
+        hidden = batch["value"] * (np.arange(len(batch["value"])) % 3 > 0)
+        found = sparse(batch, hidden, given.shape[1])
+        expected = np.zeros(found.shape, np.float32)
+        np.add.at(expected, tuple(batch["place"].T), hidden)
+        np.testing.assert_array_equal(found.toarray(), expected)
+        assert found.nnz == np.count_nonzero(hidden)
+
+
+@pytest.mark.parametrize(("count", "size"), [(1, 256), (256, 256), (257, 512), (5000, 8192)])
+def test_buckets_are_powers_of_two(count: int, size: int) -> None:
+    assert bucket(count) == size

@@ -22,6 +22,7 @@ pytestmark = [
 SCRIPT = """
 import sys
 import numpy as np
+import scipy.sparse as sp
 from honeyguide.run import Run
 from honeyguide.training import backend
 from honeyguide.training.loop import Trainer
@@ -36,7 +37,9 @@ given = []
 for step in range(60):
     user = rng.integers(0, 3 if step % 2 else 50, 16)  # every second batch holds each id five times
     given.append({"user": user.astype("i4"), "item": rng.integers(0, 30, (16, 4)).astype("i4"),
-                  "y": rng.integers(0, 2, (16, 4)).astype("f4")})
+                  "y": rng.integers(0, 2, (16, 4)).astype("f4"),
+                  "bag": sp.random(16, 40, 0.2, format="csr", random_state=step, dtype="f4")})
+tables["kernel"] = rng.normal(0, 0.3, (40, 6)).astype("f4")
 kept = {}
 for row_wise in (False, True):
     layers = [keras.layers.Dense(8, activation="relu"), keras.layers.Dense(1)]
@@ -45,12 +48,13 @@ for row_wise in (False, True):
     initialise(layers, np.random.default_rng(1))
 
     def loss(rows, batch):
-        hidden = layers[0](rows["user"][:, None] * rows["item"])
+        hidden = layers[0](rows["user"][:, None] * rows["item"] + rows["bag"][:, None])
         out = layers[1](hidden)[..., 0] + keras.ops.sum(rows["user"], axis=-1, keepdims=True)
         decay = sum(keras.ops.sum(keras.ops.square(weight)) for layer in layers for weight in layer.trainable_variables)
         return keras.ops.mean(keras.ops.softplus(out) - batch["y"] * out) + 1e-3 * decay
 
-    objective = Objective(tables, {"user": "users", "item": "items"}, loss, layers)
+    lookups, bags = {"user": "users", "item": "items"}, {"bag": "kernel"}
+    objective = Objective(tables, lookups, loss, layers, bags=bags, decays={"kernel": 1e-3})
     before = [np.array(variable) for variable in objective.trainable]
     killed.checkpoint.begin({"row_wise": row_wise})
     trainer = Trainer(objective, learning_rate=0.01, run=killed, row_wise=row_wise)

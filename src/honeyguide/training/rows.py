@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
-from honeyguide.arrays import AnyArray, LongArray
+from honeyguide.arrays import AnyArray, FloatArray, LongArray
 from honeyguide.training.sampling import shuffled
-from honeyguide.training.tables import bucket
+
+_SMALLEST = 256  # entries in the smallest bucket
 
 
 class Rows:
@@ -58,3 +59,17 @@ class Rows:
 def block(ops: Any, batch: Mapping[str, Any], values: Any, width: int) -> Any:
     """The dense (B, C) of numbers (E,) at the places of a batch; `ops` is keras.ops, `width` is C."""
     return ops.scatter(batch["place"], values, (batch["weight"].shape[0], width))
+
+
+def sparse(batch: Mapping[str, AnyArray], values: FloatArray, width: int) -> sp.csr_matrix:
+    """The same as a CSR matrix, zeros left out, for a bag."""
+    kept = np.flatnonzero(values)
+    rows, columns = batch["place"][kept].T  # rows ascend, but for the fill, whose value is 0
+    count = len(batch["weight"])
+    indptr = np.append(0, np.cumsum(np.bincount(rows, minlength=count)))
+    return sp.csr_matrix((values[kept], columns, indptr), shape=(count, width))
+
+
+def bucket(count: int) -> int:
+    """The power of two that `count` entries are padded to, so that few shapes are ever compiled."""
+    return max(_SMALLEST, 1 << max(0, count - 1).bit_length())

@@ -2,7 +2,7 @@
 
 Negatives are exact: the r-th item that a person does not have, r uniform. With their items sorted as p_0 < p_1 < …,
 p_j - j is the number of items before p_j that they lack, so the r-th lacking is r + j for the j items with
-p_j - j <= r; one binary search finds j, also for who has all items but one. O(log N) a draw, 8 bytes an event.
+p_j - j <= r; one binary search finds j, also for who has all items but one. O(log n) a draw, 4 bytes an event.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from typing import Literal
 import numpy as np
 import scipy.sparse as sp
 
-from honeyguide.arrays import AnyArray, FloatArray, IntArray, LongArray
+from honeyguide.arrays import AnyArray, FloatArray, IntArray, LongArray, read_only
+from honeyguide.kernels.lacking import nth_lacking
 
 _STRETCH = 16  # items in a row of a batch where every pair takes part
 
@@ -27,19 +28,18 @@ class Negatives:
         self._indptr = rows.indptr.astype(np.int64)
         held = np.diff(self._indptr)
         self.lacking: LongArray = rows.shape[1] - held  # (U,) items that each person does not have
-        self._width = rows.shape[1] + 1
-        each = np.repeat(np.arange(rows.shape[0], dtype=np.int64), held)
-        rank = np.arange(len(each)) - self._indptr[each]
-        self._keys = each * self._width + rows.indices - rank  # (E,) sorted
+        place = np.arange(rows.nnz) - np.repeat(self._indptr[:-1], held)
+        self._gaps = (rows.indices - place).astype(np.int32)  # (E,) p_j - j
 
     def draw(self, users: AnyArray, count: int, rng: np.random.Generator) -> IntArray:
         """(B, count) item codes that users (B,) do not have, repeats possible; -1 for who lacks no item."""
         lacking = self.lacking[users][:, None]  # (B, 1)
         wanted = (rng.random((len(users), count)) * lacking).astype(np.int64)
         wanted = np.minimum(wanted, np.maximum(lacking - 1, 0))
-        keys = np.asarray(users, np.int64)[:, None] * self._width + wanted
-        before = np.searchsorted(self._keys, keys, side="right") - self._indptr[users][:, None]
-        return np.where(lacking > 0, wanted + before, -1).astype(np.int32)
+        found = np.empty(wanted.shape, np.int32)
+        nth_lacking(0, len(found), read_only(users.astype(np.int32)), self._indptr, self._gaps, wanted, found)
+        found[lacking[:, 0] == 0] = -1
+        return found
 
 
 def shuffled(count: int, size: int, rng: np.random.Generator) -> Iterator[tuple[LongArray, FloatArray]]:

@@ -20,6 +20,7 @@ from honeyguide.data.profiles import Pairs
 from honeyguide.models.deep.autorec import AutoRec
 from honeyguide.models.people import strangers
 from honeyguide.training import backend
+from honeyguide.training.objective import offset
 from honeyguide.training.rows import Rows
 
 pytestmark = pytest.mark.skipif(
@@ -68,15 +69,19 @@ def built(model: AutoRec, data: Dataset) -> tuple[Rows, list[Any], list[np.ndarr
     matrix = trained_on(model, data)
     model.length_ = float(np.diff(matrix.indptr)[np.diff(matrix.indptr) > 0].mean())
     rows = Rows(matrix)
-    layers = [keras.layers.Dense(model.hidden, activation=model._activation), keras.layers.Dense(rows.width)]
-    layers[0].build((None, rows.width))
+    layers = [offset(keras, model.hidden), keras.layers.Dense(rows.width)]
     layers[1].build((None, model.hidden))
     rng = np.random.default_rng(0)
     variables = [v for layer in layers for v in layer.trainable_variables]
-    weights = [rng.normal(0, 0.4, v.shape) for v in variables]
-    for variable, weight in zip(variables, weights, strict=True):
+    weights = [rng.normal(0, 0.4, shape) for shape in ((rows.width, model.hidden), *(v.shape for v in variables))]
+    for variable, weight in zip(variables, weights[1:], strict=True):
         variable.assign(weight.astype(np.float32))
-    return rows, layers, weights, model._loss(keras.ops, layers, rows, matrix.nnz)
+    return rows, layers, weights, model._loss(keras, layers, rows, matrix.nnz)
+
+
+def fed(batch: dict, kernel: Any) -> dict:
+    """What the engine gives the loss: the product of the sparse input (B, C) and V (C, H)."""
+    return {"input": batch["input"].toarray() @ kernel}
 
 
 @pytest.mark.parametrize(("by", "activation"), [("item", "sigmoid"), ("user", "tanh"), ("item", "relu")])
@@ -85,16 +90,17 @@ def test_the_loss_of_an_epoch_is_the_objective_as_written(ratings: Dataset, by: 
     rows, _, weights, loss = built(model, ratings)
     total, count, values = 0.0, 0, []
     for batch in model._batches(rows, np.random.default_rng(0)):
-        x, given, there = (dense(batch, name, rows.width) for name in ("value", "input", "there"))
+        x, there = (dense(batch, name, rows.width) for name in ("value", "there"))
+        given = batch["input"].toarray()
         scale = np.sqrt(model.length_ / np.maximum(there.sum(axis=1, keepdims=True), 1))
         kept = given != 0
         np.testing.assert_allclose(given[kept], (2.0 * x * scale)[kept], rtol=1e-4)
         assert 0.3 < kept.sum() / (x != 0).sum() < 0.7
         total += by_hand(model, weights, x, given, there)
         count += int(there.sum())
-        values.append(float(loss({}, batch)))
+        values.append(float(loss(fed(batch, weights[0].astype(np.float32)), batch)))
     assert count == trained_on(model, ratings).nnz
-    penalty = 1.5 * ((weights[0] ** 2).sum() + (weights[2] ** 2).sum())
+    penalty = 1.5 * (weights[2] ** 2).sum()  # that of V is the engine's
     assert np.mean(values) * count == pytest.approx(total + penalty, rel=1e-4)
 
 
@@ -106,12 +112,13 @@ def test_the_slope_that_training_follows_is_that_of_the_objective(ratings: Datas
     model = AutoRec(by=by, activation=activation, reg=3.0, dropout=0.3, hidden=4, batch_size=100)
     rows, layers, weights, loss = built(model, ratings)
     (batch,) = model._batches(rows, np.random.default_rng(0))
-    x, given, there = (dense(batch, name, rows.width) for name in ("value", "input", "there"))
+    x, there = (dense(batch, name, rows.width) for name in ("value", "there"))
+    given = batch["input"].toarray()
     variables = [v for layer in layers for v in layer.trainable_variables]
 
     def at(arrays: list[Any]) -> Any:
-        with keras.StatelessScope(state_mapping=list(zip(variables, arrays, strict=True))):
-            return loss({}, batch)
+        with keras.StatelessScope(state_mapping=list(zip(variables, arrays[1:], strict=True))):
+            return loss(fed(batch, arrays[0]), batch) + 1.5 / there.sum() * (arrays[0] ** 2).sum()
 
     slopes = jax.grad(at)([np.float32(weight) for weight in weights])
     rng = np.random.default_rng(1)
@@ -132,12 +139,13 @@ def test_what_is_not_rated_has_no_part(ratings: Dataset) -> None:
     rows, layers, weights, loss = built(model, ratings)
     batch = next(iter(model._batches(rows, np.random.default_rng(0))))
     unrated = np.flatnonzero(dense(batch, "there", rows.width).sum(axis=0) == 0)
-    before = float(loss({}, batch))
+    first = fed(batch, weights[0].astype(np.float32))
+    before = float(loss(first, batch))
     changed = weights[3].astype(np.float32)
     changed[unrated] += 7.0
     layers[1].bias.assign(changed)
     assert len(unrated)
-    assert float(loss({}, batch)) == pytest.approx(before, rel=1e-6)
+    assert float(loss(first, batch)) == pytest.approx(before, rel=1e-6)
 
 
 def test_linear_and_all_rated_it_is_pca(make: Make) -> None:
@@ -157,7 +165,7 @@ def test_a_persons_rating_is_the_formula(ratings: Dataset, activation: str) -> N
     model = AutoRec(by="user", activation=activation, epochs=1, **SHAPE).fit(ratings)
     _, layers, weights, _ = built(model, ratings)
     x = trained_on(model, ratings)
-    model._take(tuple(np.asarray(v.value) for layer in layers for v in layer.trainable_variables), x)
+    model._take(weights[0], tuple(np.asarray(v.value) for layer in layers for v in layer.trainable_variables), x)
     counts = np.diff(x.indptr)[:, None]
     given = x.toarray().astype(np.float64) * np.sqrt(model.length_ / counts)
     code = ACTIVATIONS[activation](given @ weights[0] + weights[1])
@@ -171,7 +179,7 @@ def test_a_person_is_solved_for_from_the_items_codes(ratings: Dataset) -> None:
     model = AutoRec(activation="sigmoid", epochs=1, **SHAPE).fit(ratings)
     _, layers, weights, _ = built(model, ratings)
     x = trained_on(model, ratings)  # (I, U)
-    model._take(tuple(np.asarray(v.value) for layer in layers for v in layer.trainable_variables), x)
+    model._take(weights[0], tuple(np.asarray(v.value) for layer in layers for v in layer.trainable_variables), x)
     counts = np.diff(x.indptr)[:, None]
     codes = ACTIVATIONS["sigmoid"](x.toarray() * np.sqrt(model.length_ / counts) @ weights[0] + weights[1])
     features = np.column_stack([np.ones(len(codes)), codes])

@@ -25,13 +25,19 @@ HIDDEN: list[tuple[int, ...]] = [(), (7,), (8, 6)]
 
 
 def built(model: MultVAE, n_items: int, seed: int = 0) -> tuple[list[Any], list[np.ndarray]]:
-    """The model's layers with weights drawn at random, and these in double precision."""
-    layers = model._layers(backend.keras(hg.Run()), n_items)
+    """The model's layers with weights drawn at random, and all of these in double precision, the first kernel first."""
+    layers, kernel = model._layers(backend.keras(hg.Run()), n_items, np.random.default_rng(seed))
+    variables = [v for layer in layers for v in layer.trainable_variables]
     rng = np.random.default_rng(seed)
-    weights = [rng.normal(0, 0.4, v.shape) for layer in layers for v in layer.trainable_variables]
-    for variable, weight in zip((v for layer in layers for v in layer.trainable_variables), weights, strict=True):
+    weights = [rng.normal(0, 0.4, shape) for shape in (kernel.shape, *(v.shape for v in variables))]
+    for variable, weight in zip(variables, weights[1:], strict=True):
         variable.assign(weight.astype(np.float32))
     return layers, weights
+
+
+def fed(batch: dict, kernel: Any) -> dict:
+    """What the engine gives the loss: the product of the sparse input (B, I) and the first kernel (I, H)."""
+    return {"input": batch["input"].toarray() @ kernel}
 
 
 def by_hand(model: MultVAE, weights: list[np.ndarray], x: np.ndarray, given: np.ndarray, batch: dict) -> np.ndarray:
@@ -75,7 +81,7 @@ def test_the_loss_of_an_epoch_is_the_objective_as_written(
     positives = ratings.positives().toarray()
     total, people, values = 0.0, 0, []
     for batch in model._batches(rows, 2, np.random.default_rng(0)):  # the weight of the KL has risen
-        x, given = dense(batch, "there", ratings.n_items), dense(batch, "value", ratings.n_items)
+        x, given = dense(batch, "there", ratings.n_items), batch["input"].toarray()
         real = batch["weight"] > 0
         scale = given * np.sqrt(np.maximum(x.sum(axis=1, keepdims=True), 1.0))
         np.testing.assert_allclose(scale[(x > 0) & (scale > 0)], 2.0, rtol=1e-5)  # what is not hidden counts double
@@ -83,7 +89,8 @@ def test_the_loss_of_an_epoch_is_the_objective_as_written(
         assert 0.2 < (scale[x > 0] > 0).mean() < 0.8
         total += by_hand(model, weights, x, given, batch)[real].sum()
         people += int(real.sum())
-        values.append(float(loss({}, batch)))
+        penalty = 0.01 * (weights[0] ** 2).sum()  # of the first kernel, which the engine adds
+        values.append(float(loss(fed(batch, weights[0].astype(np.float32)), batch)) + penalty)
     assert people == int((positives.sum(axis=1) > 0).sum())
     expected = total / people + 0.01 * sum((kernel**2).sum() for kernel in weights[::2])
     assert np.mean(values) == pytest.approx(expected, rel=1e-4)
@@ -101,14 +108,14 @@ def test_the_slope_that_training_follows_is_that_of_the_objective(
     rows = Rows(multvae._scaled(ratings.positives()))
     loss = model._loss(backend.keras(hg.Run()).ops, layers, rows)
     (batch,) = model._batches(rows, 2, np.random.default_rng(0))
-    x, given = dense(batch, "there", ratings.n_items), dense(batch, "value", ratings.n_items)
+    x, given = dense(batch, "there", ratings.n_items), batch["input"].toarray()
     variables = [v for layer in layers for v in layer.trainable_variables]
 
     def at(arrays: list[Any]) -> Any:
         import keras
 
-        with keras.StatelessScope(state_mapping=list(zip(variables, arrays, strict=True))):
-            return loss({}, batch)
+        with keras.StatelessScope(state_mapping=list(zip(variables, arrays[1:], strict=True))):
+            return loss(fed(batch, arrays[0]), batch) + model.reg * (arrays[0] ** 2).sum()
 
     slopes = jax.grad(at)([np.float32(weight) for weight in weights])
     rng = np.random.default_rng(1)
@@ -130,7 +137,7 @@ def test_the_slope_that_training_follows_is_that_of_the_objective(
 def test_numpy_scores_the_logits_of_the_mean_code(ratings: Dataset, hidden: tuple[int, ...], variational: bool) -> None:
     model = MultVAE(hidden=hidden, latent=5, variational=variational, epochs=1).fit(ratings)
     layers, weights = built(model, ratings.n_items, seed=3)
-    model._take(tuple(np.asarray(v.value) for layer in layers for v in layer.trainable_variables))
+    model._take(weights[0], tuple(np.asarray(v.value) for layer in layers for v in layer.trainable_variables))
     x = ratings.positives().toarray().astype(np.float64)
     layer = x / np.sqrt(np.maximum(x.sum(axis=1, keepdims=True), 1))
     for place, (kernel, bias) in enumerate(zip(weights[::2], weights[1::2], strict=True)):

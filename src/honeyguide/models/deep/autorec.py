@@ -36,8 +36,8 @@ from honeyguide.params import param
 from honeyguide.run import Run
 from honeyguide.training import backend
 from honeyguide.training.loop import Trainer
-from honeyguide.training.objective import Objective, initialise
-from honeyguide.training.rows import Rows, block
+from honeyguide.training.objective import Objective, initialise, offset, uniform
+from honeyguide.training.rows import Rows, block, sparse
 
 _SHRINK = 5.0  # ratings at the mean of all that count in the mean of an item
 _VARIANCE = 0.01  # in which one more person would differ from the mean of people, in the prior
@@ -79,17 +79,18 @@ class AutoRec(Recommender):
             matrix = matrix.T.tocsr()  # (R, C) rows of x
         lengths = np.diff(matrix.indptr)
         self.length_ = float(lengths[lengths > 0].mean())
-        keras, rows = backend.keras(run), Rows(matrix)
-        layers = [keras.layers.Dense(self.hidden, activation=self._activation), keras.layers.Dense(rows.width)]
-        for layer, below in zip(layers, (rows.width, self.hidden), strict=True):
-            layer.build((None, below))
-        initialise(layers, run.rng(0))
-        objective = Objective({}, {}, self._loss(keras.ops, layers, rows, matrix.nnz), layers)
+        keras, rows, rng = backend.keras(run), Rows(matrix), run.rng(0)
+        kernel = uniform((rows.width, self.hidden), rng)  # V
+        layers = [offset(keras, self.hidden), keras.layers.Dense(rows.width)]
+        layers[1].build((None, self.hidden))
+        initialise(layers, rng)
+        loss, decay = self._loss(keras, layers, rows, matrix.nnz), 0.5 * self.reg / matrix.nnz
+        objective = Objective({"input": kernel}, {}, loss, layers, bags={"input": "input"}, decays={"input": decay})
         steps, rate = self.epochs * rows.steps(self.batch_size), self.learning_rate
         trainer = Trainer(objective, learning_rate=lambda t: rate * max(0.0, 1.0 - (t - 1) / steps), run=run)
         for epoch in trainer.epochs(self.epochs):
             trainer.epoch(self._batches(rows, run.rng(1, epoch)))
-            self._take(trainer.weights(), matrix)
+            self._take(trainer.table("input"), trainer.weights(), matrix)
             yield
 
     @property
@@ -112,26 +113,28 @@ class AutoRec(Recommender):
             at = batch["place"][:, 0]
             lengths = np.bincount(at, batch["there"], minlength=len(batch["weight"]))[at]
             kept = rng.random(len(at), np.float32) >= self.dropout
-            batch["input"] = self._input(batch["value"], lengths) * kept / np.float32(1.0 - self.dropout)
+            shown = self._input(batch["value"], lengths) * kept / np.float32(1.0 - self.dropout)
+            batch["input"] = sparse(batch, shown, rows.width)
             yield batch
 
-    def _loss(self, ops: Any, layers: list[Any], rows: Rows, count: int) -> Any:
-        """The objective over the number of ratings, as a batch estimates it."""
-        each = rows.steps(self.batch_size) / count
+    def _loss(self, keras: Any, layers: list[Any], rows: Rows, count: int) -> Any:
+        """The objective over the number of ratings, as a batch estimates it, but for the weight on V."""
+        each, ops = rows.steps(self.batch_size) / count, keras.ops
+        activation = keras.activations.get(self._activation)
 
-        def loss(_: Any, batch: Any) -> Any:
-            ratings, there, given = (block(ops, batch, batch[name], rows.width) for name in ("value", "there", "input"))
-            out = layers[1](layers[0](given))  # (B, C)
+        def loss(found: Any, batch: Any) -> Any:
+            ratings, there = (block(ops, batch, batch[name], rows.width) for name in ("value", "there"))
+            out = layers[1](activation(found["input"] + layers[0].bias))  # (B, C)
             total = each * ops.sum(there * ops.square(ratings - out))
             if self.reg:
-                total = total + 0.5 * self.reg / count * sum(ops.sum(ops.square(layer.kernel)) for layer in layers)
+                total = total + 0.5 * self.reg / count * ops.sum(ops.square(layers[1].kernel))
             return total
 
         return loss
 
-    def _take(self, weights: tuple[FloatArray, ...], matrix: sp.csr_matrix) -> None:
-        """Learned state from V, mu, W and b, and the rows (R, C) that were trained on."""
-        self.input_, self.offset_, kernel, bias = weights
+    def _take(self, first: FloatArray, weights: tuple[FloatArray, ...], matrix: sp.csr_matrix) -> None:
+        """Learned state from V, then mu, W and b, and the rows (R, C) that were trained on."""
+        self.input_, (self.offset_, kernel, bias) = first, weights
         own = np.column_stack([bias, kernel.T])  # (C, 1 + H)
         if self.by == "user":
             items = own

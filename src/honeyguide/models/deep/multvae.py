@@ -34,8 +34,8 @@ from honeyguide.params import param
 from honeyguide.run import Run
 from honeyguide.training import backend
 from honeyguide.training.loop import Trainer
-from honeyguide.training.objective import Objective, initialise
-from honeyguide.training.rows import Rows, block
+from honeyguide.training.objective import Objective, initialise, offset, uniform
+from honeyguide.training.rows import Rows, block, sparse
 
 _ENCODED = 512  # people whose histories are encoded at once
 
@@ -61,14 +61,16 @@ class MultVAE(Recommender):
     # ---- fitting ----------------------------------------------------------------------------------------------------
 
     def _fit_epochs(self, data: Dataset, run: Run) -> Iterator[None]:
-        keras, rows = backend.keras(run), Rows(_scaled(data.positives()))
-        layers = self._layers(keras, data.n_items)
-        initialise(layers, run.rng(0))
-        objective = Objective({}, {}, self._loss(keras.ops, layers, rows), layers)
+        keras, rows, rng = backend.keras(run), Rows(_scaled(data.positives())), run.rng(0)
+        layers, kernel = self._layers(keras, data.n_items, rng)
+        reg = {"input": self.reg} if self.reg else {}
+        objective = Objective(
+            {"input": kernel}, {}, self._loss(keras.ops, layers, rows), layers, bags={"input": "input"}, decays=reg
+        )
         trainer = Trainer(objective, learning_rate=self.learning_rate, run=run)
         for epoch in trainer.epochs(self.epochs):
             trainer.epoch(self._batches(rows, epoch, run.rng(1, epoch)))
-            self._take(trainer.weights())
+            self._take(trainer.table("input"), trainer.weights())
             yield
 
     def _batches(self, rows: Rows, epoch: int, rng: np.random.Generator) -> Iterator[dict[str, AnyArray]]:
@@ -76,24 +78,30 @@ class MultVAE(Recommender):
         steps = rows.steps(self.batch_size)
         rising = max(1.0, self.anneal * self.epochs * steps)
         for step, batch in enumerate(rows.epoch(self.batch_size, rng), start=(epoch - 1) * steps + 1):
-            kept = rng.random(len(batch["value"]), np.float32) >= self.dropout
-            batch["value"] = batch["value"] * kept / np.float32(1.0 - self.dropout)
+            value = batch.pop("value")
+            kept = rng.random(len(value), np.float32) >= self.dropout
+            batch["input"] = sparse(batch, value * kept * np.float32(1.0 / (1.0 - self.dropout)), rows.width)
             if self.variational:
                 batch["noise"] = rng.standard_normal((len(batch["weight"]), self.latent), np.float32)
                 batch["beta"] = np.array(self.beta * min(1.0, step / rising), np.float32)
             yield batch
 
-    def _layers(self, keras: Any, n_items: int) -> list[Any]:
-        """Built layers from the items to the code, whose last gives m and v side by side, and on to the items."""
+    def _layers(self, keras: Any, n_items: int, rng: np.random.Generator) -> tuple[list[Any], FloatArray]:
+        """Built layers from the items to the code, whose last gives m and v side by side, and on to the items.
+
+        Of the first, which reads sparse rows, the layer is the bias alone; its kernel (I, H) is given beside.
+        """
         code = len(self.hidden)
         units = [*self.hidden, self.latent, *reversed(self.hidden), n_items]
-        layers, below = [], n_items
-        for place, width in enumerate(units):
-            wide = 2 * width if place == code and self.variational else width
-            layers.append(keras.layers.Dense(wide, activation=None if self._linear(place) else "tanh"))
+        units[code] *= 2 if self.variational else 1
+        kernel, layers = uniform((n_items, units[0]), rng), [offset(keras, units[0])]
+        below = units[0] if code else self.latent
+        for place, width in enumerate(units[1:], start=1):
+            layers.append(keras.layers.Dense(width, activation=None if self._linear(place) else "tanh"))
             layers[-1].build((None, below))
-            below = width
-        return layers
+            below = self.latent if place == code else width
+        initialise(layers, rng)
+        return layers, kernel
 
     def _linear(self, place: int) -> bool:
         """Whether the layer of that number gives codes or logits, the others having a tanh."""
@@ -104,9 +112,10 @@ class MultVAE(Recommender):
         each = rows.steps(self.batch_size) / rows.count
         code = len(self.hidden) + 1
 
-        def loss(_: Any, batch: Any) -> Any:
-            layer = block(ops, batch, batch["value"], rows.width)  # (B, I)
-            for dense in layers[:code]:
+        def loss(found: Any, batch: Any) -> Any:
+            layer = found["input"] + layers[0].bias  # (B, H)
+            layer = layer if self._linear(0) else ops.tanh(layer)
+            for dense in layers[1:code]:
                 layer = dense(layer)
             term = 0.0
             if self.variational:
@@ -117,17 +126,18 @@ class MultVAE(Recommender):
             for dense in layers[code:]:
                 layer = dense(layer)
             positives = block(ops, batch, batch["there"], rows.width)  # (B, I)
-            term = term - ops.sum(positives * ops.log_softmax(layer), axis=1)
+            count = ops.sum(positives, axis=1)  # (B,)
+            term = term + count * ops.logsumexp(layer, axis=1) - ops.sum(positives * layer, axis=1)
             total = each * ops.sum(batch["weight"] * term)
             if self.reg:
-                total = total + self.reg * sum(ops.sum(ops.square(dense.kernel)) for dense in layers)
+                total = total + self.reg * sum(ops.sum(ops.square(dense.kernel)) for dense in layers[1:])
             return total
 
         return loss
 
-    def _take(self, weights: tuple[FloatArray, ...]) -> None:
-        """Learned state from the layers' kernels and biases: of the code, the mean alone."""
-        kernels, biases = list(weights[::2]), list(weights[1::2])
+    def _take(self, first: FloatArray, weights: tuple[FloatArray, ...]) -> None:
+        """Learned state from the first kernel and the layers' weights: of the code, the mean alone."""
+        kernels, biases = [first, *weights[1::2]], list(weights[::2])
         code = len(self.hidden)
         kernels[code], biases[code] = kernels[code][:, : self.latent], biases[code][: self.latent]
         self.input_, self.kernels_ = kernels[0], tuple(kernels[1:-1])

@@ -37,12 +37,10 @@ from honeyguide.run import Run
 from honeyguide.training import backend
 from honeyguide.training.loop import Trainer
 from honeyguide.training.objective import Objective, initialise
-from honeyguide.training.padded import padded
 from honeyguide.training.sampling import shuffled
 
 _SPREAD = 0.1  # standard deviation of the first vectors, over root F
 _TARGETS = 8  # of one person in a row of a batch
-_MOST = 32  # attributes of one person or item that training reads: the heaviest
 
 
 @dataclass(kw_only=True, eq=False)
@@ -88,7 +86,10 @@ class TwoTower(Recommender):
         }
         read = {name: name for name, table in tables.items() if len(table) and (self.history or name != "history")}
         loss = self._loss(keras.ops, layers, read)
-        objective = Objective({n: tables[n] for n in read}, read, loss, [each for tower in layers for each in tower])
+        objective = Objective(
+            {name: tables[name] for name in read}, {"item": "item"}, loss, [each for tower in layers for each in tower],
+            bags={name: name for name in read if name != "item"},
+        )  # fmt: skip
         batches = _Batches(positives, users, items, self)
         steps = self.epochs * batches.steps
         rate = self.learning_rate
@@ -131,16 +132,12 @@ class TwoTower(Recommender):
                 out = ops.relu(dense(out))
             return x + tower[-1](out) if len(tower) > 1 else x
 
-        def bag(rows: Any, batch: Any, name: str) -> Any:
-            """(R, F) the weighted sums of the vectors looked up."""
-            return ops.sum(rows[name] * batch[f"{name}_share"][..., None], axis=1)
-
         def loss(rows: Any, batch: Any) -> Any:
-            people = [bag(rows, batch, name) for name in ("history", "user_attribute") if name in read]
+            people = [rows[name] for name in ("history", "user_attribute") if name in read]
             users = climb(layers[0], sum(people)) if people else ops.zeros((batch["weight"].shape[0], self.factors))
             raw = rows["item"] * batch["item_share"][:, None]  # (C, F + 1)
             if "item_attribute" in read:
-                raw = raw + bag(rows, batch, "item_attribute")
+                raw = raw + rows["item_attribute"]
             things = climb(layers[1], raw[:, :-1])  # (C, F)
             logits = ops.matmul(users, ops.transpose(things)) + raw[:, -1] - batch["log_drawn"]  # (B, C)
             own = ops.take_along_axis(logits, batch["place"], axis=1)  # (B, T)
@@ -204,13 +201,8 @@ class TwoTower(Recommender):
     def memory(self, shape: Shape) -> int:
         width = self.factors + 1
         candidates = self.batch_size + self.negatives
-        step = 16 * (self.batch_size // _TARGETS + 1) * (candidates + self.length * width)
-        return (
-            40 * width * 2 * shape.items
-            + 60 * shape.events
-            + step
-            + 8 * candidates * (width + sum(self.hidden)) * _MOST
-        )
+        step = 16 * (self.batch_size // _TARGETS + 1) * (candidates + 2 * self.length + 2 * width)
+        return 80 * width * shape.items + 60 * shape.events + step + 64 * candidates * (width + sum(self.hidden))
 
 
 def _climb(tower: tuple[FloatArray, ...], x: FloatArray) -> FloatArray:
@@ -226,7 +218,7 @@ class _Batches:
 
     def __init__(self, positives: sp.csr_matrix, users: sp.csr_matrix, items: sp.csr_matrix, model: TwoTower) -> None:
         self._positives, self._model = positives, model
-        self._users, self._items = padded(users, _MOST), padded(items, _MOST)
+        self._users, self._items = users, items
         self._hides = items.shape[1] > 0, users.shape[1] > 0
         counts = np.diff(positives.indptr)
         self._share = np.bincount(positives.indices, minlength=positives.shape[1]) / positives.nnz  # (I,)
@@ -264,23 +256,28 @@ class _Batches:
         given = np.arange(model.length) < rest
         start = rng.integers(0, 1 << 40, (len(people), 1))
         turn = (start + np.arange(model.length)) % np.maximum(rest, 1)
-        history = events[begin + (first[:, None] + size + turn) % count]
-        history = np.where(given, history, 0)
+        history = events[begin + (first[:, None] + size + turn) % count]  # (B, L) where given
         uniform = rng.integers(0, n_items, model.negatives)
         candidates = np.concatenate([targets.ravel(), uniform])
         drawn = targets.size * self._share[candidates] + model.negatives / n_items
         theirs = self._positives[people][:, candidates].toarray()
         chance, blank = rng.random((len(people), 1)), model.blank * self._hides[1] * model.history
         shown, told = chance >= blank, chance < 1.0 - blank  # of the history, of the attributes
+        given &= shown
+        length = given.sum(axis=1)  # (B,)
+        ends, even = np.append(0, np.cumsum(length)), np.repeat(1.0 / np.maximum(length, 1), length)
         return {
-            "history": history.astype(np.int32),
-            "history_share": (given * shown / np.maximum(given.sum(axis=1, keepdims=True), 1)).astype(np.float32),
-            "user_attribute": self._users[0][people],
-            "user_attribute_share": (told * self._users[1][people]).astype(np.float32),
+            "history": sp.csr_matrix((even.astype(np.float32), history[given], ends), shape=(len(people), n_items)),
+            "user_attribute": _kept(self._users[people], told[:, 0]),
             "item": candidates.astype(np.int32),
             "item_share": (rng.random(len(candidates)) >= model.blank * self._hides[0]).astype(np.float32),
-            "item_attribute": self._items[0][candidates], "item_attribute_share": self._items[1][candidates],
+            "item_attribute": self._items[candidates],
             "log_drawn": np.log(drawn).astype(np.float32), "theirs": theirs.astype(np.float32),
             "place": np.arange(targets.size, dtype=np.int32).reshape(targets.shape),
             "weight": weight.astype(np.float32),
         }  # fmt: skip
+
+
+def _kept(matrix: sp.csr_matrix, rows: AnyArray) -> sp.csr_matrix:
+    """The matrix with the entries of some rows alone."""
+    return sp.csr_matrix(matrix.multiply(rows[:, None]))
