@@ -2,10 +2,12 @@
 
     HONEYGUIDE_DATA=… python bench/deep_speed.py [--only neumf,lightgcn] [--rounds 5]
 
-Thousand samples a second: pairs of neumf, positives of lightgcn, people of multvae. Every side trains whole epochs,
-drawing of negatives and making of batches included, in a process of its own on the same cores; the first epoch, which
-compiles, does not count; then the sides take turns, epoch by epoch (epochs.py). Ours is `fit`, its learned state taken
-after each epoch. An epoch of the others is so many "steps" where a trial says so: whole ones of theirs take minutes.
+Thousand samples a second: pairs of neumf, positives of lightgcn, people of multvae, events that sasrec foretells, each
+by a softmax over all items. RecBole reads a sequence for every event and foretells its last; by hand a person's last 50
+events are a row, padded, and each place foretells the next, as ours does, whose rows are packed. Every side trains
+whole epochs, drawing of negatives and making of batches included, in a process of its own on the same cores; the first
+epoch, which compiles, does not count; then the sides take turns, epoch by epoch (epochs.py). Ours is `fit`, its learned
+state taken after each epoch. An epoch of the others is so many "steps" where a trial says so: whole ones take minutes.
 Processor time a sample is told too: with one thread (--threads 1) it says who does less, even on a busy machine.
 """
 
@@ -41,7 +43,7 @@ SIDES = {
 
 @dataclass(frozen=True, kw_only=True)
 class Trial:
-    """One network on some data; `more` are further settings of some sides, `steps` of an epoch of the rivals."""
+    """One network on some data; `more` are further settings of some sides, `steps` (also there) of a rival's epoch."""
 
     network: str
     data: str
@@ -51,14 +53,17 @@ class Trial:
 
 
 _NEUMF = {"batch": 1024, "negatives": 3, "factors": 32, "hidden": (64, 32, 16), "learning_rate": 1e-3}
+_WITHOUT_PENALTY = {"reg": 0.0, "embedding_reg": 0.0}  # as the others are
 TRIALS = {
-    "neumf": Trial(network="neumf", data="movielens-1m-positives", settings=_NEUMF, steps=100),
+    "neumf": Trial(
+        network="neumf", data="movielens-1m-positives", settings=_NEUMF, steps=100, more={"ours": _WITHOUT_PENALTY}
+    ),
     "neumf-large": Trial(
         network="neumf",
         data="synthetic",
         settings=_NEUMF,
         steps=40,
-        more={"jax": {"rows": True}, "torch": {"rows": True}},
+        more={"ours": _WITHOUT_PENALTY, "jax": {"rows": True}, "torch": {"rows": True}},
     ),
     "lightgcn": Trial(
         network="lightgcn",
@@ -70,6 +75,22 @@ TRIALS = {
         network="multvae",
         data="movielens-1m-positives",
         settings={"batch": 500, "hidden": (600,), "latent": 200, "dropout": 0.5, "learning_rate": 1e-3},
+    ),
+    "sasrec": Trial(
+        network="sasrec",
+        data="movielens-1m-positives",
+        settings={
+            "batch": 2000,
+            "factors": 64,
+            "inner": 64,
+            "blocks": 2,
+            "heads": 1,
+            "length": 50,
+            "dropout": 0.2,
+            "learning_rate": 1e-3,
+        },
+        steps=40,
+        more={"ours": {"negatives": "all"}, "recbole": {"steps": 3}},
     ),
 }
 PEOPLE, ITEMS = 1_000_000, 200_000  # of the synthetic data, an event a person
@@ -94,9 +115,10 @@ class Process:
         packages: tuple[str, ...] = importlib.import_module(module).PACKAGES
         python = python_of("recbole" if packages else "ours", packages)
         settings = {**trial.settings, **trial.more.get(name, {})}
+        steps = settings.pop("steps", trial.steps)
         pinned = tuple(package.partition("==")[0] for package in packages)
         lesson = Lesson(
-            network=trial.network, settings=settings, threads=threads, seed=seed, steps=trial.steps, versions=pinned
+            network=trial.network, settings=settings, threads=threads, seed=seed, steps=steps, versions=pinned
         )
         own = folder / name
         own.mkdir()

@@ -121,3 +121,18 @@ def histories(given: Positives) -> Callable[[AnyArray], AnyArray]:
         return out
 
     return rows
+
+
+def windows(given: Positives, length: int) -> tuple[AnyArray, AnyArray]:
+    """Of people with two events or more, what they read and what they are to foretell: (U, length) int32 each.
+
+    The last `length` pairs of an event and the next, at the beginning of a row; what is left is -1.
+    """
+    indptr = np.concatenate([[0], np.cumsum(np.bincount(given.users, minlength=given.n_users))])
+    last, count = indptr[1:], np.minimum(np.diff(indptr) - 1, length)
+    last, count = last[count > 0], count[count > 0]
+    at = (last - 1 - count)[:, None] + np.arange(length)  # (U, length)
+    there = np.arange(length) < count[:, None]
+    read = np.where(there, given.items[np.where(there, at, 0)], -1)
+    target = np.where(there, given.items[np.where(there, at + 1, 0)], -1)
+    return read.astype(np.int32), target.astype(np.int32)

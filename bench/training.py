@@ -28,15 +28,18 @@ def _settings(lesson: Lesson) -> dict[str, Any]:
     """Our names for the settings."""
     said = dict(lesson.settings)
     said["batch_size"] = said.pop("batch")
+    said.pop("inner", None)  # of a block of sasrec: as wide as the vectors
     if "hidden" in said:
         said["hidden"] = tuple(said["hidden"])
     return said
 
 
 def _samples(lesson: Lesson, given: Positives) -> int:
-    """What an epoch's speed counts: pairs, positives, or people."""
+    """What an epoch's speed counts: pairs, positives, people, or events foretold."""
     if lesson.network == "multvae":
         return given.n_users
+    if lesson.network == "sasrec":
+        return len(given.users) - len(np.unique(given.users))
     return len(given.users) * (1 + lesson.settings["negatives"] if lesson.network == "neumf" else 1)
 
 

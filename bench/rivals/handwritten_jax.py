@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from bench.epochs import Draws, Lesson, Mark, Positives, graph, histories, serve
+from bench.epochs import Draws, Lesson, Mark, Positives, graph, histories, serve, windows
 from bench.rivals.handwritten_torch import Epoch, batches
 
 PACKAGES: tuple[str, ...] = ()  # the environment of the harness itself
@@ -21,9 +21,8 @@ PACKAGES: tuple[str, ...] = ()  # the environment of the harness itself
 
 def train(lesson: Lesson, given: Positives, mark: Mark) -> None:
     """Epochs of the network of that name."""
-    epoch = {"neumf": neumf, "lightgcn": lightgcn, "multvae": multvae}[lesson.network](
-        lesson, given, np.random.default_rng(lesson.seed)
-    )
+    network = {"neumf": neumf, "lightgcn": lightgcn, "multvae": multvae, "sasrec": sasrec}[lesson.network]
+    epoch = network(lesson, given, np.random.default_rng(lesson.seed))
     while mark(epoch()):
         pass
 
@@ -230,6 +229,69 @@ def multvae(lesson: Lesson, given: Positives, rng: np.random.Generator) -> Epoch
             done += 1
             state, last = step(state, np.float32(done), have(at), jax.random.fold_in(key, done))
             samples += len(at)
+        jax.block_until_ready(last)
+        return samples
+
+    return epoch
+
+
+def sasrec(lesson: Lesson, given: Positives, rng: np.random.Generator) -> Epoch:
+    """SASRec (Kang and McAuley 2018), norms first; softmax over all items at each place of padded rows."""
+    import jax
+    import jax.numpy as jnp
+
+    said = lesson.settings
+    factors, length, heads, drop = said["factors"], said["length"], said["heads"], said["dropout"]
+    inner, keep, each = said["inner"], 1.0 - drop, factors // heads
+    shapes = [(factors, factors)] * 4 + [(factors, inner), (inner, factors)]
+
+    def norm_of() -> tuple[Any, Any]:
+        return np.ones(factors, np.float32), np.zeros(factors, np.float32)
+
+    blocks = [
+        ([rng.normal(0, (1 / a) ** 0.5, (a, b)).astype(np.float32) for a, b in shapes], norm_of(), norm_of())
+        for _ in range(said["blocks"])
+    ]
+    tables = [rng.normal(0, 0.02, (n, factors)).astype(np.float32) for n in (given.n_items, length)]
+    read, target = windows(given, length)
+    earlier = jnp.tril(jnp.ones((length, length), bool))
+
+    def normed(x: Any, scale: Any) -> Any:
+        centred = x - jnp.mean(x, axis=-1, keepdims=True)
+        return centred * jax.lax.rsqrt(jnp.mean(centred**2, axis=-1, keepdims=True) + 1e-6) * scale[0] + scale[1]
+
+    def loss(values: Any, row: Any, wanted: Any, key: Any) -> Any:
+        (items, places), blocks, scale = values
+        keys = iter(jax.random.split(key, 1 + 4 * len(blocks)))
+
+        def hidden(x: Any) -> Any:
+            return x * jax.random.bernoulli(next(keys), keep, x.shape) / keep
+
+        def apart(x: Any) -> Any:
+            return x.reshape(*x.shape[:2], heads, each)
+
+        x = hidden(jnp.where(row[..., None] >= 0, items[row] * factors**0.5, 0.0) + places)  # (R, L, D)
+        for (q, k, v, o, up, down), first, second in blocks:
+            y = normed(x, first)
+            scores = jnp.einsum("rqhd,rkhd->rhqk", apart(y @ q), apart(y @ k)) / each**0.5
+            share = hidden(jax.nn.softmax(jnp.where(earlier, scores, -1e9), axis=-1))
+            x = x + hidden(jnp.einsum("rhqk,rkhd->rqhd", share, apart(y @ v)).reshape(x.shape) @ o)
+            x = x + hidden(hidden(jax.nn.relu(normed(x, second) @ up)) @ down)
+        out, there, wanted = normed(x, scale).reshape(-1, factors), wanted.ravel() >= 0, wanted.ravel()
+        logits = out @ items.T  # (R L, I)
+        own = jnp.take_along_axis(logits, jnp.maximum(wanted, 0)[:, None], axis=1)[:, 0]
+        return jnp.sum(jnp.where(there, jax.nn.logsumexp(logits, axis=1) - own, 0.0)) / jnp.sum(there)
+
+    step, state = descend(loss, said["learning_rate"]), fresh((tables, blocks, norm_of()))
+    key, done, rows = jax.random.key(lesson.seed, impl="unsafe_rbg"), 0, max(1, said["batch"] // length)
+
+    def epoch() -> int:
+        nonlocal state, done
+        samples, last = 0, None
+        for at in batches(len(read), rows, lesson.steps, rng):
+            done += 1
+            state, last = step(state, np.float32(done), read[at], target[at], jax.random.fold_in(key, done))
+            samples += int((target[at] >= 0).sum())
         jax.block_until_ready(last)
         return samples
 

@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from bench.epochs import Draws, Lesson, Mark, Positives, graph, histories, serve
+from bench.epochs import Draws, Lesson, Mark, Positives, graph, histories, serve, windows
 from bench.rivals.recbole import PACKAGES as PACKAGES  # the same environment, and the same PyTorch
 
 Epoch: TypeAlias = Callable[[], int]  # trains one, and says how many samples it had
@@ -24,9 +24,8 @@ def train(lesson: Lesson, given: Positives, mark: Mark) -> None:
 
     torch.set_num_threads(lesson.threads)
     torch.manual_seed(lesson.seed)
-    epoch = {"neumf": neumf, "lightgcn": lightgcn, "multvae": multvae}[lesson.network](
-        lesson, given, np.random.default_rng(lesson.seed)
-    )
+    network = {"neumf": neumf, "lightgcn": lightgcn, "multvae": multvae, "sasrec": sasrec}[lesson.network]
+    epoch = network(lesson, given, np.random.default_rng(lesson.seed))
     while mark(epoch()):
         pass
 
@@ -149,6 +148,47 @@ def multvae(lesson: Lesson, given: Positives, rng: np.random.Generator) -> Epoch
             loss.backward()
             optimizer.step()
             samples += len(at)
+        return samples
+
+    return epoch
+
+
+def sasrec(lesson: Lesson, given: Positives, rng: np.random.Generator) -> Epoch:
+    """SASRec (Kang and McAuley 2018): PyTorch's encoder layers, norms first; softmax over all items at each place."""
+    import torch
+    from torch import nn
+
+    said = lesson.settings
+    factors, length, drop = said["factors"], said["length"], said["dropout"]
+    items, places = nn.Embedding(given.n_items + 1, factors, padding_idx=0), nn.Embedding(length, factors)
+    for table in (items, places):
+        nn.init.normal_(table.weight, std=0.02)
+    blocks = nn.ModuleList(
+        nn.TransformerEncoderLayer(
+            factors, said["heads"], said["inner"], dropout=drop, batch_first=True, norm_first=True, bias=False
+        )
+        for _ in range(said["blocks"])
+    )
+    norm, dropout = nn.LayerNorm(factors), nn.Dropout(drop)
+    parameters = [p for part in (items, places, blocks, norm) for p in part.parameters()]
+    optimizer = torch.optim.Adam(parameters, lr=said["learning_rate"], fused=True)
+    mask = nn.Transformer.generate_square_subsequent_mask(length)
+    read, target = windows(given, length)
+    rows = max(1, said["batch"] // length)
+
+    def epoch() -> int:
+        samples = 0
+        for at in batches(len(read), rows, lesson.steps, rng):
+            wanted = torch.from_numpy(target[at].astype(np.int64)).flatten()
+            x = dropout(items(torch.from_numpy(read[at] + 1)) * factors**0.5 + places.weight)
+            for block in blocks:
+                x = block(x, src_mask=mask, is_causal=True)
+            logits = norm(x).flatten(0, 1) @ items.weight[1:].T
+            loss = nn.functional.cross_entropy(logits, wanted, ignore_index=-1)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            samples += int((target[at] >= 0).sum())
         return samples
 
     return epoch

@@ -76,7 +76,7 @@ def _settings(lesson: Lesson) -> dict[str, Any]:
     return common | in_order | {
         "MAX_ITEM_LIST_LENGTH": said["length"], "hidden_size": said["factors"], "inner_size": said["inner"],
         "n_layers": said["blocks"], "n_heads": said["heads"], "loss_type": "CE", "train_neg_sample_args": None,
-        "hidden_dropout_prob": said["dropout"], "attn_dropout_prob": said["dropout"],
+        "hidden_act": "relu", "hidden_dropout_prob": said["dropout"], "attn_dropout_prob": said["dropout"],
     }  # fmt: skip
 
 

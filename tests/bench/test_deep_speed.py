@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 from bench.deep_speed import Trial, measure
-from bench.epochs import Draws, Positives, graph, histories
+from bench.epochs import Draws, Positives, graph, histories, windows
 
 from bench import deep_speed
 from honeyguide.models.deep.lightgcn import _Graph
@@ -38,6 +38,13 @@ def test_the_graph_written_by_hand_is_ours() -> None:
     found = sp.csr_matrix((weights, (rows, columns)), shape=(42, 42)).toarray()
     expected = sp.csr_matrix((ours.weights, ours.indices, ours.indptr), shape=(42, 42)).toarray()
     np.testing.assert_allclose(found, expected, rtol=1e-6)
+
+
+def test_windows_are_the_last_events_and_those_after_them() -> None:
+    users, items = np.repeat([0, 1, 3], [5, 1, 3]).astype(np.int32), np.array([4, 7, 1, 2, 9, 5, 3, 0, 6], np.int32)
+    read, target = windows(Positives(users, items, 4, 10), 3)
+    assert read.tolist() == [[7, 1, 2], [3, 0, -1]]
+    assert target.tolist() == [[1, 2, 9], [0, 6, -1]]
 
 
 def test_sides_take_turns_and_one_that_fails_says_why(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,11 +23,12 @@ def plain(x: FloatArray, y: FloatArray) -> np.float32:
     return lanes[0]
 
 
-@pytest.mark.parametrize("width", [1, 5, 15, 16, 17, 33, 64, 70])
-def test_products_are_added_in_one_order_to_the_bit(width: int) -> None:
+@pytest.mark.parametrize("width", [1, 5, 15, 16, 17, 33, 64, 70, 140])
+@pytest.mark.parametrize("count", [4, 19])  # people, one by one and side by side
+def test_products_are_added_in_one_order_to_the_bit(width: int, count: int) -> None:
     rng = np.random.default_rng(width)
-    people, items = (rng.normal(size=(n, width)).astype(np.float32) for n in (4, 9))
-    codes, out = np.array([7, 0, 7, 3, 8], np.int32), np.zeros((4, 5), np.float32)
+    people, items = (rng.normal(size=(n, width)).astype(np.float32) for n in (count, 9))
+    codes, out = np.array([7, 0, 7, 3, 8], np.int32), np.zeros((count, 5), np.float32)
     search.multiply(0, 3, people, items, codes, out)
     search.multiply(3, 5, people, items, codes, out)
     assert out.tolist() == [[plain(x, items[code]) for code in codes] for x in people]
