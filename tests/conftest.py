@@ -12,6 +12,7 @@ import polars as pl
 import pytest
 
 from honeyguide.data.dataset import Dataset, Positive, Schema
+from honeyguide.data.features import Kind
 from honeyguide.data.vocabulary import Vocabulary
 from honeyguide.errors import HoneyguideWarning
 
@@ -24,9 +25,17 @@ def dataset(rows: Rows, *, explicit: bool = True, positive: str = "every event",
     values = np.array([row[2] for row in rows], dtype=np.float32)
     scale = (float(values.min()), float(values.max())) if explicit and len(rows) else None
     people, things = Vocabulary.of(users), Vocabulary.of(items)
-    table = pl.DataFrame({"title": [f"Title of {item}" for item in things.series()]})
+    codes = range(len(things))
+    table = pl.DataFrame(
+        {
+            "title": [f"Title of {item}" for item in things.series()],
+            "kind": [f"kind {code % 3} of things" for code in codes],
+            "plot": [f"{('red', 'blue', 'grey')[code % 3]} tale {'here there'.split()[code % 2]}" for code in codes],
+        }
+    )
+    kinds: dict[str, Kind] = {"plot": "text"}
     known = pl.DataFrame({"team": [f"team of {user}" for user in people.series()]})
-    schema = Schema(people, things, explicit, scale, Positive(positive), table, known)
+    schema = Schema(people, things, explicit, scale, Positive(positive), table, known, kinds)
     times = np.array([row[3] for row in rows], dtype=np.int64) if timed else None
     return Dataset(schema, people.encode(users), things.encode(items), values, times)
 

@@ -102,7 +102,7 @@ def test_a_file_keeps_the_encoding() -> None:
     ("kinds", "message"),
     [
         ({"nope": "text"}, "must be of columns of items= or users=, got 'nope'; there are: colour, genres, year"),
-        ({"year": "date"}, "the kind of 'year' must be one of category, values, number, text, none, got 'date'"),
+        ({"year": "date"}, "the kind of 'year' must be one of category, values, number, text, vector, none, got 'date'"),
     ],
 )
 def test_wrong_kinds(kinds: dict[str, Kind], message: str) -> None:
@@ -121,3 +121,13 @@ def test_declared_kinds_go_into_the_schema() -> None:
     data = read(pl.DataFrame({"user": [1], "item": [2]}), items=items, kinds={"year": "category"})
     learned = Features.learn(data.schema.item_table, data.schema.kinds)
     assert learned.columns[0].known.series().to_list() == ["1990"]
+
+
+def test_vectors_are_directions() -> None:
+    table = pl.DataFrame({"e": [[3.0, -4.0], None, [0.0, 0.0], [0.0, 2.0]], "colour": ["red", "red", "blue", "blue"]})
+    assert [recognise(table["e"]), recognise(pl.Series([["a"], ["b"]]))] == ["vector", "values"]
+    assert Features.learn(table).columns[0].name == "colour"  # vectors are read where they are asked for
+    learned = Features.learn(table, only=("vector",))
+    np.testing.assert_allclose(learned.encode(table).toarray(), [[0.6, -0.8], [0, 0], [0, 0], [0, 1]], rtol=1e-6)
+    again = Features.of_state(learned.state())
+    np.testing.assert_array_equal(again.encode(table).toarray(), learned.encode(table).toarray())

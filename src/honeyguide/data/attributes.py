@@ -44,7 +44,7 @@ def read_attributes(source: Any, side: Literal["user", "item"]) -> tuple[Ids, pl
             HoneyguideWarning,
             stacklevel=4,
         )
-    rest = frame.drop(key)[np.sort(first)]
+    rest = _listed(frame.drop(key)[np.sort(first)])
     return ids, rest if table.typed else _typed(rest)
 
 
@@ -53,6 +53,19 @@ def align(vocabulary: Vocabulary, ids: pl.Series, columns: pl.DataFrame) -> pl.D
     row = np.full(len(vocabulary), -1, dtype=np.int64)
     row[vocabulary.encode(ids)] = np.arange(len(ids))
     return columns[pl.Series(row).replace(-1, None)] if columns.width else pl.DataFrame(height=len(vocabulary))
+
+
+def _listed(frame: pl.DataFrame) -> pl.DataFrame:
+    """Columns of Python objects, as pandas keeps lists and arrays in, as columns of lists; of anything else as texts."""
+    for column in frame.select(pl.col(pl.Object)):
+        values = column.to_list()
+        lists = [list(value) if isinstance(value, list | tuple | np.ndarray) else None for value in values]
+        if any(each is not None for each in lists):
+            made = pl.Series(column.name, lists, strict=False)
+        else:
+            made = pl.Series(column.name, [None if value is None else str(value) for value in values], dtype=pl.String)
+        frame = frame.with_columns(made)
+    return frame
 
 
 def _typed(frame: pl.DataFrame) -> pl.DataFrame:

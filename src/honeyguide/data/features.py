@@ -9,6 +9,7 @@ A column's numbers in a row have a Euclidean norm of about 1, whatever its kind:
     values      1 / root of n for each of n values, parted by | or in a list
     number      by two of at most ten knots, the quantiles: 3/4 and 1/4 for a quarter of the way from one to the next
     text        TF-IDF of words (each Han character is one), to norm 1; tf = 1 + ln count, idf = 1 + ln((1+R) / (1+df))
+    vector      a list of numbers, all of one length, to norm 1: an embedding from elsewhere
 
 Values that fewer than two rows have are left out, as are words that more than half have; nothing known gives no number.
 O(cells) time; memory 16 bytes for each number that is not 0.
@@ -16,7 +17,7 @@ O(cells) time; memory 16 bytes for each number that is not 0.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias, get_args
 
@@ -26,9 +27,10 @@ import scipy.sparse as sp
 
 from honeyguide.arrays import FloatArray, IntArray
 from honeyguide.data.vocabulary import Vocabulary
-from honeyguide.errors import ParameterError
+from honeyguide.errors import DataError, ParameterError
 
-Kind: TypeAlias = Literal["category", "values", "number", "text", "none"]
+Kind: TypeAlias = Literal["category", "values", "number", "text", "vector", "none"]
+KINDS: tuple[Kind, ...] = "category", "values", "number", "text"  # what is learnt of where nothing else is said
 _KNOTS, _LEAST, _WORDS = 10, 2, 5000  # knots of a number, rows that a value must have, words of a text
 _WORD = r"\p{Han}|[\p{L}\p{N}_--\p{Han}]{2,}"
 
@@ -55,9 +57,15 @@ class Features:
     columns: tuple[Column, ...]
 
     @staticmethod
-    def learn(table: pl.DataFrame, kinds: Mapping[str, Kind] | None = None) -> Features:
-        """An encoding of all columns that say something; `kinds` of those not to be recognised."""
-        learned = (_learn(column, (kinds or {}).get(column.name) or recognise(column)) for column in table)
+    def learn(
+        table: pl.DataFrame, kinds: Mapping[str, Kind] | None = None, only: Collection[Kind] | None = KINDS
+    ) -> Features:
+        """An encoding of the columns that say something, of `only` these kinds; `kinds` of those not to be recognised.
+
+        `only` None takes columns of any kind.
+        """
+        found = ((column, (kinds or {}).get(column.name) or recognise(column)) for column in table)
+        learned = (_learn(column, kind) for column, kind in found if only is None or kind in only)
         return Features(tuple(column for column in learned if column.width))
 
     @property
@@ -106,8 +114,9 @@ def check_kinds(kinds: Mapping[str, str], *tables: pl.DataFrame) -> dict[str, Ki
 
 def recognise(values: pl.Series) -> Kind:
     """The kind of a column, by its type and its values."""
-    if values.dtype == pl.List:
-        return "values"
+    if isinstance(values.dtype, pl.List | pl.Array):
+        inner: Any = values.dtype.inner
+        return "vector" if inner.is_float() else "values"
     if values.dtype.is_numeric():
         return "number"
     if values.dtype not in (pl.String, pl.Categorical, pl.Enum, pl.Boolean):
@@ -131,6 +140,8 @@ def _learn(values: pl.Series, kind: Kind) -> Column:
         told = told[np.isfinite(told)]
         knots = np.unique(np.quantile(told, np.linspace(0, 1, _KNOTS), method="inverted_cdf")) if len(told) else told
         return Column(values.name, kind, nothing, knots if len(knots) > 1 else np.zeros(0, np.float32))
+    if kind == "vector":
+        return Column(values.name, kind, nothing, np.ones(_vectors(values)[1].shape[1], np.float32))
     parts = _parts(values, kind)  # row, value, count
     rows = parts.group_by("value").len().filter(pl.col("len") >= _LEAST)
     if kind == "text":
@@ -145,6 +156,8 @@ def _learn(values: pl.Series, kind: Kind) -> Column:
 def _encode(column: Column, values: pl.Series) -> sp.csr_matrix:
     if column.kind == "number":
         return _between_knots(_numbers(values), column.numbers)
+    if column.kind == "vector":
+        return _directions(values, column.width)
     parts = _parts(values, column.kind)
     codes = column.known.encode(parts["value"])
     kept = codes >= 0
@@ -173,6 +186,34 @@ def _parts(values: pl.Series, kind: Kind) -> pl.DataFrame:
     flat = flat.with_columns(pl.col("value").cast(pl.String).str.strip_chars())
     flat = flat.filter(pl.col("value").is_not_null() & (pl.col("value") != ""))
     return flat.group_by("row", "value").len("count").sort("row", "value")
+
+
+def _vectors(values: pl.Series) -> tuple[IntArray, FloatArray]:
+    """The rows that hold a vector (n,), and the vectors (n, D); DataError where they are none of one length."""
+    told = values.is_not_null().to_numpy()
+    try:
+        lists = values.cast(pl.List(pl.Float64)).drop_nulls()
+        whole = np.array(lists.to_list(), dtype=np.float32).reshape(len(lists), -1)
+    except (TypeError, ValueError, pl.exceptions.PolarsError):
+        raise DataError(f"the vectors of column {values.name!r} must be lists of numbers, all of one length") from None
+    if not np.isfinite(whole).all():
+        raise DataError(f"the vectors of column {values.name!r} must be finite")
+    return np.flatnonzero(told).astype(np.int32), whole
+
+
+def _directions(values: pl.Series, width: int) -> sp.csr_matrix:
+    rows, whole = _vectors(values)
+    if len(whole) and whole.shape[1] != width:
+        raise DataError(f"the vectors of column {values.name!r} must have {width} numbers, got {whole.shape[1]}")
+    norms = np.linalg.norm(whole, axis=1, keepdims=True)
+    counts = np.zeros(len(values), np.int64)
+    counts[rows] = width
+    columns = np.tile(np.arange(width, dtype=np.int32), len(rows))
+    indptr = np.concatenate([[0], np.cumsum(counts)])
+    parts = (whole / np.where(norms > 0, norms, 1.0)).ravel(), columns, indptr
+    found = sp.csr_matrix(parts, shape=(len(values), width), dtype=np.float32)
+    found.eliminate_zeros()
+    return found
 
 
 def _numbers(values: pl.Series) -> FloatArray:

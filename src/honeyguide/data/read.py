@@ -63,7 +63,8 @@ def read(
         what is known of them. Whoever or whatever is in a table alone is in the vocabulary too.
     kinds
         Of columns of those two tables, where what is recognised is not what is meant: "category", "values" (several,
-        parted by |, or a list), "number", "text", or "none" for a column that models shall not read.
+        parted by |, or a list), "number", "text", "vector" (lists of numbers, all of one length), or "none" for a
+        column that models shall not read.
     context
         Further columns of the events, the circumstances of each: a device, a place, the weather. `ranker` reads them.
     positive

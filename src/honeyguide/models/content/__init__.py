@@ -1,0 +1,1 @@
+"""Models of what items are: attributes, text, embeddings. An item is recommended on its first day."""

@@ -1,0 +1,97 @@
+"""Preferences for attributes by ridge regression: what `attributes` and `text` compute, each from its own columns.
+
+With a_i the attributes of item i, scaled to length 1, and x_ui 1 for a positive and 0 for any other item,
+
+    w_u = argmin over w of  sum over items i of (x_ui - w.a_i)^2 + reg |w|^2
+        = (A'A + reg I)^-1  sum over the history of a_j,          score = w_u.a_i
+
+over the items that someone has among their positives. (Ridge regression: Hoerl and Kennard 1970,
+doi:10.1080/00401706.1970.10488634; recommending by what items are: Pazzani and Billsus 2007,
+doi:10.1007/978-3-540-72079-9_10.) The matrix is common to all people, so anyone's preferences are a sum over the
+history, and so is each score: exact for people never seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+import numpy as np
+import polars as pl
+import scipy.sparse as sp
+
+from honeyguide.arrays import FloatArray, IntArray
+from honeyguide.data.dataset import Dataset, Schema, Shape
+from honeyguide.data.features import Features, Kind
+from honeyguide.data.profiles import Profiles
+from honeyguide.errors import DataError, MemoryBudgetError, ParameterError
+from honeyguide.kernels.lapack import cholesky, inverse
+from honeyguide.run import Run, in_units
+
+MOST = 6000  # attributes that memory is stated for
+
+
+def learn(data: Dataset, columns: str, kinds: Collection[Kind], name: str) -> Features:
+    """The encoding of the columns named, or of all of these kinds; by items that have events."""
+    schema = data.schema
+    wanted = [each.strip() for each in columns.split(",") if each.strip()]
+    for column in wanted:
+        if column not in schema.item_table.columns:
+            have = ", ".join(schema.item_table.columns) or "none, read items= too"
+            raise ParameterError(f"{name}.columns must be of the table of items, got {column!r}; there are: {have}.")
+    known = schema.item_table.select(wanted) if wanted else schema.item_table
+    features = Features.learn(known[np.unique(data.items)], schema.kinds, None if wanted else kinds)
+    if not features.width:
+        raise DataError(
+            f"{name} learns from what is known of items ({', '.join(kinds)}), and no two of them share anything; "
+            "give their table: read(..., items=)"
+        )
+    return features
+
+
+def encode(features: Features, schema: Schema) -> sp.csr_matrix:
+    """(I, D) the attributes of all items, each row of length 1, or 0 where nothing is known."""
+    table: pl.DataFrame | None = schema.item_table if schema.item_table.width else None
+    found = features.encode(table, len(schema.items))
+    lengths = np.sqrt(np.asarray(found.multiply(found).sum(axis=1)).ravel())
+    scale = sp.diags((1.0 / np.where(lengths > 0, lengths, 1.0)).astype(np.float32))
+    return sp.csr_matrix(scale @ found, dtype=np.float32)
+
+
+def regression(items: sp.csr_matrix, positives: sp.csr_matrix, reg: float, run: Run) -> FloatArray:
+    """(D, D) float32 (A'A + reg I)^-1, A being the rows of the items (I, D) that are among the positives (U, I)."""
+    width = items.shape[1]
+    if 28 * width * width > run.budget:
+        need = in_units(28 * width * width)
+        raise MemoryBudgetError(
+            f"{width:,} attributes need {need}, the budget is {in_units(run.budget)} (Run.memory); "
+            "name fewer columns, or give texts and values that are rare the kind none"
+        )
+    known = items[np.unique(positives.indices)].astype(np.float64)
+    gram = np.asfortranarray((known.T @ known).toarray())
+    gram[np.diag_indices(width)] += reg
+    cholesky(gram)
+    inverse(gram)
+    low = np.tril(gram)
+    return np.asarray(low + np.tril(low, -1).T, np.float32)
+
+
+def preferences(profiles: Profiles, items: sp.csr_matrix, matrix: FloatArray) -> FloatArray:
+    """(B, D) w_u of each profile."""
+    return np.asarray((profiles.positives() @ items).toarray() @ matrix, np.float32)
+
+
+def scores(wanted: FloatArray, items: sp.csr_matrix, which: IntArray | None) -> FloatArray:
+    """(B, C) w.a_i of preferences (B, D) for all items or for those of some codes."""
+    asked = items if which is None else items[which]
+    return np.ascontiguousarray((asked @ wanted.T).T, np.float32)
+
+
+def cosines(items: sp.csr_matrix, which: IntArray) -> FloatArray:
+    """(C, I) how alike items are in their attributes."""
+    return np.asarray((items[which] @ items.T).toarray(), np.float32)
+
+
+def memory(shape: Shape) -> int:
+    """Bytes of a fit with as many attributes as items, at most `MOST`; the number is known only when they are read."""
+    width = min(shape.items, MOST)
+    return 28 * width * width + 400 * shape.items + 16 * shape.events
