@@ -83,7 +83,7 @@ def test_a_run_goes_on_where_it_stopped(
 
     done: list[str] = []
 
-    def fake(side: tuned_lists.Side, ground: Any) -> dict[str, Any]:
+    def fake(side: tuned_lists.Side, ground: Any, known: Any) -> dict[str, Any]:
         done.append(side.name)
         return {"failure": "does not install"}
 
