@@ -32,7 +32,7 @@ from honeyguide.models.base import Iterative
 METRICS = ("recall@10", "ndcg@10")
 MODELS = "popular,item_knn,als,ease,sasrec"
 SETTINGS: dict[str, dict[str, dict[str, Any]]] = {
-    "amazon-beauty": {"sasrec": {"dropout": 0.5, "epochs": 30}},
+    "amazon-beauty": {"sasrec": {"blocks": 1, "dropout": 0.4, "epochs": 40}},
     "lastfm-sequences": {},
 }
 PUBLISHED: dict[str, dict[str, tuple[float, float]]] = {

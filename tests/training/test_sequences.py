@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -30,12 +31,19 @@ def test_each_event_after_the_first_is_a_target_once(counts: list[int], length: 
         total += float(batch["weight"].sum())
         assert (batch["target"][real] == batch["item"][real] + 1).all()
         assert not batch["place"][~real].any()
+        assert not batch["left"][~real].any()
         for row, at in zip(*np.nonzero(real), strict=True):
             place, item = batch["place"][row, at], batch["item"][row, at]
             assert owner[item] == owner[item + 1]
             window = slice(at - place, at + 1)  # the events of the window so far lie just before it
             np.testing.assert_array_equal(batch["item"][row, window], np.arange(item - place, item + 1))
             np.testing.assert_array_equal(batch["place"][row, window], np.arange(place + 1))
+            left = batch["left"][row, at]
+            assert (batch["left"][row, window] == left + place - np.arange(place + 1)).all()  # less by one each time
+            assert real[row, at : at + left + 1].all()
+            assert (batch["place"][row, at : at + left + 1] == place + np.arange(left + 1)).all()
+            after = at + left + 1  # the window ends where none are left
+            assert after == terms.width or not batch["place"][row, after]
             assert real[row, window].all()
             assert place < length
     assert sorted(targets) == [event for event in range(len(items)) if event not in set(indptr.tolist())]
@@ -74,3 +82,35 @@ def test_a_seed_repeats_an_epoch_and_epochs_differ() -> None:
             np.testing.assert_array_equal(left[name], right[name])
     other = list(terms.epoch(np.random.default_rng(4)))
     assert any((left["item"] != right["item"]).any() for left, right in zip(one, other, strict=False))
+
+
+def test_what_is_omitted_is_drawn_for_each_history_and_the_rest_is_read_in_order() -> None:
+    counts = [1, 2, 400, 3, 400]
+    indptr, items = histories(counts)
+    terms = NextEvents(indptr, items, length=1000, events=10_000, omit=0.8)
+    shares: list[float] = []
+    for seed in range(60):
+        batches = list(terms.epoch(np.random.default_rng(seed)))
+        weight = np.concatenate([batch["weight"].ravel() for batch in batches])
+        assert np.isclose(weight.sum(), len(batches))
+        for batch in batches:
+            assert batch["item"].shape == (terms.rows, terms.width)
+            for row, at in np.argwhere((batch["left"] == 0) & (batch["weight"] > 0)):
+                window = slice(at - batch["place"][row, at], at + 1)
+                read = np.append(batch["item"][row, window], batch["target"][row, at])
+                assert (np.diff(read) > 0).all()
+                owner = int(np.searchsorted(indptr, read[0], side="right")) - 1
+                assert indptr[owner] <= read[0] < read[-1] == indptr[owner + 1] - 1  # the last is always there
+                np.testing.assert_array_equal(batch["target"][row, window], read[1:])
+                if counts[owner] == 400:
+                    shares.append(1 - len(read) / 400)
+    assert min(shares) < 0.08
+    assert 0.7 < max(shares) < 0.87
+    assert np.mean(shares) == pytest.approx(0.4, abs=0.06)
+
+
+def test_batches_are_as_many_as_said_where_events_are_omitted() -> None:
+    counts = np.random.default_rng(0).geometric(0.1, 4000)
+    terms = NextEvents(*histories(counts.tolist()), length=50, events=1000, omit=0.5)
+    for seed in range(3):
+        assert abs(sum(1 for _ in terms.epoch(np.random.default_rng(seed))) - terms.steps()) <= 2

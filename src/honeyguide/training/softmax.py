@@ -29,17 +29,15 @@ def drawn_among(targets: AnyArray, drawn: IntArray, n_items: int) -> AnyArray:
     return there[targets]
 
 
-def cross_entropy(ops: Any, out: Any, target: Any, drawn: Any, hit: Any, *, n_items: int, reweight: bool) -> Any:
+def cross_entropy(ops: Any, out: Any, target: Any, drawn: Any, hit: Any, *, n_items: int) -> Any:
     """The loss (N,) of outputs (N, D), the vectors being those of the targets (N, D) and of the items drawn (n, D).
 
-    `hit` (N,) is `drawn_among` of the targets. Without `reweight` w is 1.
+    `hit` (N,) is `drawn_among` of the targets.
     """
     own = ops.sum(out * target, axis=-1)  # (N,)
     over = ops.logsumexp(ops.matmul(out, ops.transpose(drawn)), axis=-1) - own  # (N,) of all drawn
     if drawn.shape[0] >= n_items:
         return over
-    if not reweight:  # a target that was drawn is in the sum already
-        return ops.where(hit > 0.0, over, ops.softplus(over))
     share = hit * ops.exp(-ops.maximum(over, 1e-6))  # of the sum that is the target's own
     weight = ops.log((n_items - 1.0) / ops.maximum(drawn.shape[0] - hit, 1.0))
     return ops.softplus(weight + over + ops.log1p(-share))

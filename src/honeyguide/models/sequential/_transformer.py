@@ -30,7 +30,7 @@ class Transformer:
     heads: int
     kind: str
     items: FloatArray  # (I, D)
-    places: FloatArray  # (L, D)
+    places: FloatArray  # (L, D) of the last event, the one before it, …
     weights: tuple[FloatArray, ...]
 
     def last(self, indptr: LongArray, items: IntArray, run: Run) -> FloatArray:
@@ -43,9 +43,9 @@ class Transformer:
 
         def encode(at: int, _: int) -> None:
             rows = order[parts[at] : parts[at + 1]]
-            within = np.concatenate([np.arange(count) for count in counts[rows]])  # (N,)
-            codes = items[np.repeat(indptr[rows + 1] - counts[rows], counts[rows]) + within]
-            x = self.items[codes] * np.float32(self.places.shape[1] ** 0.5) + self.places[within]  # (N, D)
+            left = np.concatenate([np.arange(count)[::-1] for count in counts[rows]])  # (N,) events after each
+            codes = items[np.repeat(indptr[rows + 1], counts[rows]) - 1 - left]
+            x = self.items[codes] * np.float32(self.places.shape[1] ** 0.5) + self.places[left]  # (N, D)
             out[rows] = self._encode(x, counts[rows])
 
         run.map(encode, len(parts) - 1, block=1)
