@@ -61,17 +61,19 @@ def multiply(start: int, stop: int, people: FloatArray, items: FloatArray, codes
 @kernel
 def _products(x: FloatArray, turned: FloatArray, sums: FloatArray) -> None:
     """Set sums[0] to the products of x (K,) and the columns of `turned` (K, T), each as `_product` adds it up."""
-    width = len(x)
+    width, zero = len(x), np.float32(0.0)
     for lane in range(_LANES):
         total = sums[lane]
-        total[:] = 0.0
-        k = lane
-        while k + 3 * _LANES < width:  # four at a time: the sums are read and written once for all of them
-            a, b, c, d = x[k], x[k + _LANES], x[k + 2 * _LANES], x[k + 3 * _LANES]
-            p, q, r, s = turned[k], turned[k + _LANES], turned[k + 2 * _LANES], turned[k + 3 * _LANES]
+        if lane + 3 * _LANES < width:  # four at a time: the sums are read and written once for all of them
+            a, b, c, d = x[lane], x[lane + _LANES], x[lane + 2 * _LANES], x[lane + 3 * _LANES]
+            p, q = turned[lane], turned[lane + _LANES]
+            r, s = turned[lane + 2 * _LANES], turned[lane + 3 * _LANES]
             for at in range(_TURNED):
-                total[at] = (((total[at] + a * p[at]) + b * q[at]) + c * r[at]) + d * s[at]
-            k += 4 * _LANES
+                total[at] = (((zero + a * p[at]) + b * q[at]) + c * r[at]) + d * s[at]
+            k = lane + 4 * _LANES
+        else:
+            total[:] = zero
+            k = lane
         while k < width:
             a, p = x[k], turned[k]
             for at in range(_TURNED):
