@@ -30,7 +30,7 @@ def dataset(rows: Rows, *, explicit: bool = True, positive: str = "every event",
         {
             "title": [f"Title of {item}" for item in things.series()],
             "kind": [f"kind {code % 3} of things" for code in codes],
-            "plot": [f"{('red', 'blue', 'grey')[code % 3]} tale {'here there'.split()[code % 2]}" for code in codes],
+            "plot": [f"{('red', 'blue', 'grey')[code % 3]} tale {('here', 'there')[code % 2]}" for code in codes],
         }
     )
     kinds: dict[str, Kind] = {"plot": "text"}

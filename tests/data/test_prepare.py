@@ -53,7 +53,7 @@ def test_k_core_drops_ids_and_counts_repeats_once(make: Make) -> None:
     kept = k_core(data, 2)
     assert [row[:2] for row in rows(kept)] == [("a", "x"), ("a", "y"), ("b", "x"), ("b", "y")]
     assert kept.schema.users.series().to_list() == ["a", "b"]
-    assert kept.schema.item_table.rows() == [("Title of x",), ("Title of y",)]
+    assert kept.schema.item_table["title"].to_list() == ["Title of x", "Title of y"]
     assert kept.schema.user_table.rows() == [("team of a",), ("team of b",)]
     assert len(k_core(data, 9)) == 0
     with pytest.raises(ParameterError, match="must be integers >= 1"):

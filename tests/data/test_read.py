@@ -7,6 +7,7 @@ import gzip
 import io
 import sqlite3
 import warnings
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -481,3 +482,25 @@ def test_context_that_is_no_further_column(tmp_path: Path, context: list[str], m
 def test_context_is_a_sequence(tmp_path: Path) -> None:
     with pytest.raises(ParameterError, match="context must be a sequence of columns, got 'device'"):
         read(write(tmp_path, "user,item,device\n1,2,tv\n"), context="device")
+
+
+def test_context_that_models_cannot_read() -> None:
+    base = {"user": [1, 2], "item": [3, 4]}
+    for values in ([[1], [2]], [{"a": 1}, {"a": 2}], [b"a", b"b"], [date(2026, 1, 1), None]):
+        with pytest.raises(
+            DataError, match="context= must name columns of numbers, texts or booleans, 'c' of .* is of"
+        ):
+            read(pl.DataFrame({**base, "c": values}), context=["c"])
+    with pytest.raises(DataError, match="context= must name columns of numbers, texts or booleans, 'c' of .* is of"):
+        read(pd.DataFrame({**base, "c": [1, "x"]}), context=["c"])
+    twice = read(pl.DataFrame({**base, "c": [1, 2]}), context=["c", "c"])
+    assert twice.context is not None
+    assert twice.context.columns == ["c"]
+    assert read(pl.DataFrame(base), context=None).context is None  # type: ignore[arg-type]
+
+
+def test_the_kind_of_a_context_can_be_declared(tmp_path: Path) -> None:
+    frame = pl.DataFrame({"user": [1, 2], "item": [3, 4], "store": [17, 18]})
+    assert read(frame, context=["store"], kinds={"store": "category"}).schema.kinds == {"store": "category"}
+    with pytest.raises(ParameterError, match="kinds must be of columns of items=, users= or context=, got 'stare'"):
+        read(frame, context=["store"], kinds={"stare": "category"})

@@ -102,18 +102,22 @@ def test_a_metric_that_is_not_a_number_is_never_the_best() -> None:
     assert np.isnan(watch.best)
 
 
-def test_nested_models_are_copied() -> None:
+def test_nested_models_stay_as_they_are() -> None:
+    """A model stands on others that its epochs do not change: they are neither copied nor put into a checkpoint."""
     train, validation = split(ratings(1), "random")
     outer, inner = Planted().fit(train), Planted().fit(train)
-    outer.inner_ = inner
+    outer.inner_, outer.others_ = inner, (inner, inner)
     watch = early_stopping(train, validation, patience=5)
-    inner.plan_[:], outer.plan_[:] = 1.0, validation.positives().toarray()
+    outer.plan_[:] = validation.positives().toarray()
     watch(outer, 1)
-    inner.plan_[:], outer.plan_[:] = 7.0, 0.0
+    assert set(watch.state()[1]) == {"plan_"}
+    outer.plan_[:] = 0.0
     watch(outer, 2)
     watch.finish(outer)
     assert watch.best_epoch == 1
-    assert outer.inner_.plan_.max() == outer.plan_.max() == 1.0
+    assert outer.plan_.max() == 1.0
+    assert outer.inner_ is inner
+    assert outer.others_ == (inner, inner)
     assert outer.schema_ is train.schema
 
 

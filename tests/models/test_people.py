@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
@@ -67,8 +68,8 @@ def test_attributes_of_someone_new(model: Recommender) -> None:
     assert known.attributes.rows() == [("team of cy",)]
     for wrong, message in (
         ({"age": 3}, "attributes must be columns of the table of people, got 'age'; there are: team"),
-        ({"x": {"team": "red"}, "y": 3}, "attributes are a mapping from columns to values, got 3"),
-        ("red", "attributes are a mapping from columns to values, got 'red'"),
+        ({"x": {"team": "red"}, "y": 3}, "attributes must be a mapping from columns to values, got 3"),
+        ("red", "attributes must be a mapping from columns to values, got 'red'"),
         ({"team": ["red"]}, "attributes must be of the kind of their columns"),
     ):
         with pytest.raises(DataError, match=message):
@@ -197,3 +198,52 @@ def test_a_model_without_histories(model: Recommender, data: Dataset, tmp_path: 
     assert len(bare.predict([("zoe", 5)])) == 1  # who was never known needs none
     bare.save(path)
     assert hg.open(path, verify=True).recommend(history=[5]).equals(model.recommend(history=[5]))
+
+
+# ---- moments and circumstances ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("at", "seconds"),
+    [
+        (5, 5),
+        (5.9, 5),
+        (np.int64(7), 7),
+        (np.float64(7.5), 7),
+        ("1764018000", 1764018000),
+        ("1970-01-02", 86400),
+        ("1970-01-01 01:00", 3600),
+        ("1970-01-01T01:00:00+01:00", 0),
+        (datetime(1970, 1, 1, 2), 7200),
+        (pd.Timestamp("1970-01-01 02:00", tz="Europe/Berlin"), 3600),
+        (-10, -10),
+    ],
+)
+def test_moments(model: Recommender, at: object, seconds: int) -> None:
+    profiles = people.asked_at(people.strangers(model.schema_, [[5], []]), at, None)  # type: ignore[arg-type]
+    assert profiles.at is not None
+    assert profiles.at.tolist() == [seconds, seconds]
+
+
+@pytest.mark.parametrize("at", ["noon", "", 10**30, -(10**20), float("nan"), float("inf"), pd.NaT, True, [1], "1e30"])
+def test_moments_that_are_none(model: Recommender, at: object) -> None:
+    with pytest.raises(ParameterError, match="at must be seconds since 1970 or like 2026-11-24 20:00, got "):
+        people.asked_at(people.strangers(model.schema_, [[5]]), at, None)  # type: ignore[arg-type]
+
+
+def test_circumstances_take_the_kind_of_their_columns() -> None:
+    events = pl.DataFrame({"user": [1, 2], "item": [5, 6], "wet": [True, False], "store": [3, 4], "place": ["3", "x"]})
+    columns = ["wet", "store", "place"]
+    schema = hg.read(events, context=columns).schema
+    stranger = people.strangers(schema, [[5]])
+
+    def told(**context: object) -> tuple[object, ...]:
+        table = people.asked_at(stranger, None, context).context
+        assert table is not None
+        return table.row(0)
+
+    assert told(wet="true", store="3", place=3) == (True, 3, "3")
+    assert told(wet=False, store=3.0) == (False, 3, None)
+    for context in ({"store": 2.5}, {"store": "many"}, {"wet": "perhaps"}, {"place": {"a": 1}}, {"place": [1, 2]}):
+        with pytest.raises(DataError, match="the context must be of the kind of their columns: "):
+            told(**context)

@@ -76,7 +76,8 @@ class Reading:
     kind: Annotated[
         list[str] | None,
         _Option(
-            metavar="COLUMN=KIND", help="Of --items or --users: category, values, number, text or none; may repeat."
+            metavar="COLUMN=KIND",
+            help="Of --items, --users or --context: category, values, number, text or none; may repeat.",
         ),
     ] = None
 

@@ -56,7 +56,7 @@ def align(vocabulary: Vocabulary, ids: pl.Series, columns: pl.DataFrame) -> pl.D
 
 
 def _listed(frame: pl.DataFrame) -> pl.DataFrame:
-    """Columns of Python objects, as pandas keeps lists and arrays in, as columns of lists; of anything else as texts."""
+    """Columns of Python objects, which pandas keeps lists and arrays in, as columns of lists; others as texts."""
     for column in frame.select(pl.col(pl.Object)):
         values = column.to_list()
         lists = [list(value) if isinstance(value, list | tuple | np.ndarray) else None for value in values]

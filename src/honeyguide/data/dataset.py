@@ -62,7 +62,7 @@ class Schema:
     scale       lowest and highest rating; None where not explicit
     item_table  columns known of each item (title, …), a row a code; no columns where nothing is known
     user_table  the same of people; without rows where nothing is known
-    kinds       of columns of the two tables whose kind is declared: see `features`
+    kinds       of columns of the two tables, or of the context, whose kind is declared: see `features`
     context     a table without rows: the columns of `Dataset.context` and their types
     frame       the kind of data frame that tables come back in
     """
@@ -169,7 +169,7 @@ class Dataset:
         return replace(self, schema=replace(self.schema, positive=Positive(rule)))
 
     def table(self) -> Any:
-        """The events with raw ids: user, item, rating (or value), time where known, and the columns of the context."""
+        """The events with raw ids: user, item, rating (or value), time where known, other columns of the context."""
         value = "rating" if self.schema.explicit else "value"
         ids = {"user": self.schema.users.decode(self.users), "item": self.schema.items.decode(self.items)}
         table = pl.DataFrame({**ids, value: self.values})
@@ -189,6 +189,7 @@ class Dataset:
             if array is not None:
                 digest.update(np.ascontiguousarray(array).data)
         if self.context is not None:
-            digest.update(self.context.write_csv().encode())
+            for column in self.context:
+                digest.update(f"{column.dtype}\n{column.to_frame().write_csv()}".encode())
         digest.update(self.schema.positive.rule.encode())
         return digest.hexdigest()

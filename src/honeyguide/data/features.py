@@ -106,7 +106,9 @@ def check_kinds(kinds: Mapping[str, str], *tables: pl.DataFrame) -> dict[str, Ki
     for name, kind in kinds.items():
         if name not in columns:
             have = ", ".join(columns) or "none, read items= or users= too"
-            raise ParameterError(f"kinds must be of columns of items= or users=, got {name!r}; there are: {have}.")
+            raise ParameterError(
+                f"kinds must be of columns of items=, users= or context=, got {name!r}; there are: {have}."
+            )
         if kind not in get_args(Kind):
             raise ParameterError(f"the kind of {name!r} must be one of {', '.join(get_args(Kind))}, got {kind!r}.")
     return dict(kinds)  # type: ignore[arg-type]

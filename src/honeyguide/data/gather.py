@@ -227,14 +227,27 @@ def gather(table: Table, columns: Columns, faults: Faults, run: Run) -> Gathered
         unit,
         bad.whole(),
         faults,
-        _typed(context, table.typed) if context else None,
+        _circumstances(context, table) if context else None,
     )
 
 
-def _typed(parts: list[pl.DataFrame], typed: bool) -> pl.DataFrame:
-    """Batches of further columns as one; of a text file a column of nothing but numbers is one of numbers."""
-    whole = pl.concat(parts, how="vertical_relaxed")
-    if typed:
+def _circumstances(parts: list[pl.DataFrame], table: Table) -> pl.DataFrame:
+    """Batches of further columns as one; of a text file a column of nothing but numbers is one of numbers.
+
+    DataError for a column of anything but numbers, texts and booleans.
+    """
+    try:
+        whole = pl.concat(parts, how="vertical_relaxed")
+    except pl.exceptions.PolarsError as error:
+        raise DataError(f"context= of {table.name}: {str(error).splitlines()[0]}") from None
+    for column in whole:
+        plain = column.dtype in (pl.String, pl.Categorical, pl.Enum, pl.Boolean, pl.Null)
+        if not plain and not column.dtype.is_numeric():
+            raise DataError(
+                f"context= must name columns of numbers, texts or booleans, {column.name!r} of {table.name} is of "
+                f"{column.dtype}"
+            )
+    if table.typed:
         return whole
     stripped = whole.with_columns(pl.col(pl.String).str.strip_chars().replace("", None))
     numbers = stripped.with_columns(pl.col(pl.String).cast(pl.Float64, strict=False))

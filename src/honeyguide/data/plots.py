@@ -72,8 +72,13 @@ def curves(lines: Mapping[str, Points], levels: Mapping[str, float], *, x: str, 
     wide = math.log10(max(2.0, *(a for a, _ in seen)))
     bottom, step, top = _range([*levels.values(), *(b for _, b in seen)])
     height = _PLOT_H / (top - bottom)
-    across = lambda v: _LEFT + (_PLOT_W - _LEGEND) * math.log10(v) / wide  # noqa: E731
-    up = lambda v: _TOP + (top - v) * height  # noqa: E731
+
+    def across(value: float) -> float:
+        return _LEFT + (_PLOT_W - _LEGEND) * math.log10(value) / wide
+
+    def up(value: float) -> float:
+        return _TOP + (top - value) * height
+
     marks = [bottom + n * step for n in range(round((top - bottom) / step) + 1)]
     parts = _grid([((mark - bottom) / (top - bottom), f"{mark:.4g}") for mark in marks], short=_LEGEND)
     parts += [_below(across(v), f"{v:g}") for n in range(4) for v in (10**n, 2 * 10**n, 5 * 10**n) if v <= 10**wide]

@@ -28,7 +28,7 @@ class Profiles:
     known   (B,) int32: the code of a person the model was trained on, with the history it was trained on; else -1
     indptr  (B + 1,): the events of row b are indptr[b] … indptr[b + 1]
     items   (E,) int32 item codes; values (E,) float32; times (E,) int64 seconds since 1970, or None
-    at      (B,) int64: the moment of asking, or None for now
+    at      (B,) int64: the moment of asking; NO_TIME, or None for all, where it is not known
     attributes  what is known of each person, B rows with the columns of `Schema.user_table`; None where nothing is
     context     the circumstances of asking, B rows with columns of `Dataset.context`; None where they are not known
     """

@@ -1,6 +1,7 @@
 """Files, databases and data frames → Dataset.
 
-Ten million rows stream through in seconds; only codes, values and times (20 bytes a row) and the distinct ids stay.
+Ten million rows stream through in seconds; only codes, values and times (20 bytes a row), the distinct ids and the
+columns of the context stay.
 """
 
 from __future__ import annotations
@@ -62,11 +63,12 @@ def read(
         Tables of items and of people (a source or a frame each): the id, in a column of a usual name or the first, and
         what is known of them. Whoever or whatever is in a table alone is in the vocabulary too.
     kinds
-        Of columns of those two tables, where what is recognised is not what is meant: "category", "values" (several,
-        parted by |, or a list), "number", "text", "vector" (lists of numbers, all of one length), or "none" for a
-        column that models shall not read.
+        Of columns of those two tables or of the context, where what is recognised is not what is meant: "category",
+        "values" (several, parted by |, or a list), "number", "text", "vector" (lists of numbers, all of one length),
+        or "none" for a column that models shall not read.
     context
-        Further columns of the events, the circumstances of each: a device, a place, the weather. `ranker` reads them.
+        Further columns of the events (numbers, texts, booleans), the circumstances of each: a device, a place, the
+        weather. `ranker` reads them.
     positive
         "every event", or a rule such as ">=4".
     scale
@@ -128,14 +130,15 @@ def from_table(
     rule = Positive(positive)
     if isinstance(context, str):
         raise ParameterError(f"context must be a sequence of columns, got {context!r}.")
-    columns = recognise(table.columns, given, context=context, source=table.name)
+    columns = recognise(table.columns, given, context=list(dict.fromkeys(context or ())), source=table.name)
     if scale is not None and (columns.rating is None or not scale[0] < scale[1]):
         why = "it needs a rating column" if columns.rating is None else "the lowest rating must come first"
         raise ParameterError(f"scale is (lowest, highest) of ratings; {why}, got {scale!r}.")
     known_items = None if items is None else read_attributes(items, "item")
     known_users = None if users is None else read_attributes(users, "user")
     faults = Faults(table.name, is_file=table.is_file, lenient=invalid == "drop")
-    declared = check_kinds(kinds or {}, *(known[1] for known in (known_items, known_users) if known is not None))
+    tables = [known[1] for known in (known_items, known_users) if known is not None]
+    declared = check_kinds(kinds or {}, *tables, pl.DataFrame(schema=dict.fromkeys(columns.context, pl.Null)))
     found = gather(table, columns, faults, run or Run())
     keep = usable_rows(found, scale)
     if faults.kinds.keys() - {"blank", "no time"}:

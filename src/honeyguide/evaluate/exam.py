@@ -28,7 +28,8 @@ class Exam:
     """P people with test events.
 
     users     (P,) their codes
-    profiles  P: what a model is shown of them; `known` is -1 for who has no training events or brings a history
+    profiles  P: what a model is shown of them, at the moment of their first test event and under its circumstances;
+              `known` is -1 for who has no training events or brings a history
     train     what the models were fitted on; test: the N events asked about
     seen_again  relevant items left out because the person's history holds them
     """
@@ -110,7 +111,7 @@ def exam(train: Dataset, test: Dataset, *, history: Dataset | None = None) -> Ex
     if not len(test):
         raise DataError("the test part holds no events: nothing can be measured on it.")
     users = np.flatnonzero(np.bincount(test.users)).astype(np.int32)
-    profiles = _profiles(train, history, users)
+    profiles = _at_first(_profiles(train, history, users), test, users)
     positives = test.profiles(users).positives()  # (P, I)
     relevant = _without(positives, profiles)
     return Exam(users, profiles, train, test, relevant, positives.nnz - relevant.nnz)
@@ -126,6 +127,15 @@ def _profiles(train: Dataset, history: Dataset | None, users: IntArray) -> Profi
         shown = _joined(train.take(~brings[train.users]), history)
     profiles = shown.profiles(users)
     return replace(profiles, known=np.where(trained[users], users, -1).astype(np.int32))
+
+
+def _at_first(profiles: Profiles, test: Dataset, users: IntArray) -> Profiles:
+    """The profiles of the users (P,) at the moment of their first test event, and under its circumstances."""
+    first = test.by_user[0][test.by_user[1][users]]
+    return replace(
+        profiles, at=None if test.times is None else test.times[first],
+        context=None if test.context is None else test.context[first],
+    )  # fmt: skip
 
 
 def _joined(one: Dataset, other: Dataset) -> Dataset:

@@ -8,7 +8,6 @@ Cost an epoch: the lists or ratings of the people watched, and a copy of the lea
 
 from __future__ import annotations
 
-import copy
 import math
 from collections.abc import Mapping
 from dataclasses import replace
@@ -128,22 +127,22 @@ def _metric(name: str) -> Metric:
 
 
 def _state(model: Recommender) -> dict[str, Any]:
-    """A copy of the learned state."""
+    """A copy of the learned state, but for the models that it stands on: epochs do not change them."""
     own: Mapping[str, Any] = vars(model)
-    return {n: _copy(v) for n, v in own.items() if n.endswith("_") and not n.startswith("_") and n not in _SHARED}
+    learned = {n: v for n, v in own.items() if n.endswith("_") and not n.startswith("_") and n not in _SHARED}
+    return {name: _copy(value) for name, value in learned.items() if not _is_model(value)}
+
+
+def _is_model(value: Any) -> bool:
+    return isinstance(value, Recommender) or (isinstance(value, tuple) and any(map(_is_model, value)))
 
 
 def _copy(value: Any) -> Any:
-    """A copy of one piece of learned state: an array, a CSR matrix, a scalar, a string, a tuple of these, a model."""
+    """A copy of one piece of learned state: an array, a CSR matrix, a scalar, a string, a tuple of these."""
     if isinstance(value, np.ndarray) or sp.issparse(value):
         return value.copy()
     if isinstance(value, tuple):
         return tuple(_copy(part) for part in value)
-    if isinstance(value, Recommender):
-        other = copy.copy(value)
-        for name, part in _state(value).items():
-            setattr(other, name, part)
-        return other
     return value
 
 

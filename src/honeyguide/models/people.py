@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 Event: TypeAlias = Id | tuple[Id, float] | tuple[Id, float, int]
 History: TypeAlias = Sequence[Event]
 Attributes: TypeAlias = Mapping[str, Any]
-Moment: TypeAlias = int | str | datetime
+Moment: TypeAlias = int | float | str | datetime
+_FIRST, _LAST = -62_135_596_800, 253_402_300_800  # seconds from 1970 to the years 1 and 10000
 
 
 def ask(
@@ -86,14 +87,22 @@ def asked_at(profiles: Profiles, at: Moment | None, context: Mapping[str, Any] |
     return profiles
 
 
-def _seconds(at: Moment) -> int:
+def _seconds(at: Any) -> int:
+    """Seconds since 1970 of a moment in the years 1 to 9999."""
+    number = at
+    if isinstance(at, str):
+        number = pl.Series([at]).cast(pl.Float64, strict=False)[0]
     try:
-        if isinstance(at, int | np.integer) and not isinstance(at, bool):
-            return int(at)
-        when = at if isinstance(at, datetime) else datetime.fromisoformat(str(at).strip())
-    except ValueError:
-        raise ParameterError(f"at must be seconds since 1970 or like 2026-11-24 20:00, got {at!r}.") from None
-    return int((when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp())
+        if number is not None and not isinstance(number, bool) and not hasattr(number, "tzinfo"):
+            found = float(number)
+        else:
+            when = datetime.fromisoformat(at.strip()) if isinstance(at, str) else at
+            found = (when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp()
+        if _FIRST <= found < _LAST:
+            return int(found // 1)
+    except (ValueError, TypeError, AttributeError, OverflowError):
+        pass
+    raise ParameterError(f"at must be seconds since 1970 or like 2026-11-24 20:00, got {at!r}.")
 
 
 def _by_name(given: Any, several: bool) -> Mapping[Any, Any]:
@@ -112,15 +121,30 @@ def _told(table: pl.DataFrame, told: Sequence[Attributes], what: str, where: str
         if name not in table.columns:
             have = ", ".join(table.columns) or "none: the model was trained on data without users="
             raise DataError(f"{what} must be columns of {where}, got {name!r}; there are: {have}")
+    return pl.DataFrame([_column(table[name], [each.get(name) for each in told], what) for name in table.columns])
+
+
+def _column(of: pl.Series, values: list[Any], what: str) -> pl.Series:
+    """Values as a column of the name and type of another; DataError for one that is not of its kind."""
+    name, dtype = of.name, of.dtype
     try:
-        return pl.DataFrame([pl.Series(n, [each.get(n) for each in told]).cast(table[n].dtype) for n in table.columns])
-    except (TypeError, pl.exceptions.PolarsError) as error:
+        if dtype == pl.Boolean:
+            values = [{"true": True, "false": False}.get(str(v).strip().lower(), v) for v in values]
+        elif dtype == pl.String:
+            values = [str(v) if isinstance(v, bool | int | float) else v for v in values]
+            if odd := [v for v in values if not isinstance(v, str | None)]:
+                raise TypeError(f"{name!r} is of texts, got {odd[0]!r}")
+        column = pl.Series(name, values).cast(dtype)
+        if dtype.is_integer() and any(v is not None and float(v) != c for v, c in zip(values, column, strict=True)):
+            raise TypeError(f"{name!r} is of integers, got {values[0]!r}")
+    except (TypeError, ValueError, OverflowError, pl.exceptions.PolarsError) as error:
         raise DataError(f"{what} must be of the kind of their columns: {str(error).splitlines()[0]}") from None
+    return column
 
 
 def _mapping(told: Any, what: str) -> Attributes:
     if not isinstance(told, Mapping):
-        raise DataError(f"{what} are a mapping from columns to values, got {told!r}")
+        raise DataError(f"{what} must be a mapping from columns to values, got {told!r}")
     return told
 
 

@@ -180,7 +180,7 @@ def _unpack_schema(file: artifact.Artifact) -> Schema:
     tables = [pl.read_ipc(io.BytesIO(arrays[n].tobytes())) if n in arrays else pl.DataFrame() for n in _TABLES]
     scale = None if plain["scale"] is None else (float(plain["scale"][0]), float(plain["scale"][1]))
     positive, explicit, name = Positive(plain["positive"]), bool(plain["explicit"]), str(plain["name"])
-    kinds = check_kinds(plain.get("kinds", {}), *tables[:2])  # files before there were kinds have none
+    kinds = check_kinds(plain.get("kinds", {}), *tables)  # files before there were kinds have none
     for table, side in zip(tables[:2], ("items", "users"), strict=True):
         if table.width and len(table) != len(sides[side]):
             raise ValueError(f"the table of {side} has {len(table)} rows for {len(sides[side])} {side}")

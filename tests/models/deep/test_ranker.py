@@ -178,7 +178,7 @@ def test_scores_are_those_of_a_plain_loop(model: Ranker, data: Dataset) -> None:
     scores = model.score(profiles)
     first = model.members_[0].score(profiles)
     encoded = Features.of_state(model.moment_kinds_).encode(
-        pl.DataFrame({"device": ["tv", "phone"], "hour": ["20", "20"], "weekday": ["4", "4"]})
+        pl.DataFrame({"device": ["tv", "phone"], "\0hour": ["20", "20"], "\0weekday": ["4", "4"]})
     )
     ages = Features.of_state(model.user_kinds_).encode(profiles.attributes)
     for row in range(2):
@@ -268,7 +268,7 @@ def test_planted_circumstances_decide_the_list(model: Ranker, tmp_path: Path) ->
 def test_circumstances_that_cannot_be(model: Ranker, data: Dataset) -> None:
     with pytest.raises(DataError, match="the context must be columns of the events' context, got 'devise'; there are"):
         model.recommend("p0", context={"devise": "tv"})
-    with pytest.raises(DataError, match="the context are a mapping from columns to values, got 'tv'"):
+    with pytest.raises(DataError, match="the context must be a mapping from columns to values, got 'tv'"):
         model.recommend("p0", context="tv")  # type: ignore[arg-type]
     with pytest.raises(ParameterError, match="at must be seconds since 1970 or like 2026-11-24 20:00, got 'noon'"):
         model.recommend("p0", at="noon")
@@ -313,6 +313,48 @@ model = hg.model("ranker", epochs=2, pool=10, factors=4, learning_rate=0.02)
 model.fit(hg.read(pl.DataFrame(columns)), run=hg.Run(backend=sys.argv[1], threads=1))
 np.save(sys.argv[2], model.score(model.histories_))
 """
+
+
+def test_columns_of_the_clock_s_names_are_their_own() -> None:
+    """A caller's own hour is not that of the moment, and a number may be declared a category."""
+    events = planted(30).with_columns(hour=pl.Series(np.arange(360) % 7))
+    data = hg.read(events, context=["hour", "device"], kinds={"hour": "category"})
+    model = Ranker(**SMALL, epochs=1).fit(data)
+    kinds = {name: kind for name, kind, *_ in model.moment_kinds_}
+    assert kinds == {"hour": "category", "device": "category", "\0hour": "category", "\0weekday": "category"}
+    asked = [model.recommend("p0", k=12, at="2026-04-01 20:00", **more) for more in ({}, {"context": {"hour": 20}})]
+    np.testing.assert_array_equal(*(each["score"] for each in asked))  # 20 is no hour of the column's
+
+
+def test_a_watched_fit_that_was_killed_keeps_its_models(data: Dataset, tmp_path: Path) -> None:
+    train, validation = hg.split(data, "per-person", test=0.2, seed=0)
+    given = {**SMALL, "models": "user_knn", "epochs": 5, "learning_rate": 0.5}
+
+    class Stop(Exception):
+        pass
+
+    def fit(killed: int | None) -> tuple[Ranker, int]:
+        watch = hg.early_stopping(train, validation, patience=9)
+        seen: list[int] = []
+
+        class Killing(type(watch)):  # type: ignore[misc]
+            def __call__(self, model: Recommender, epoch: int) -> bool:
+                seen.append(epoch)
+                if len(seen) == killed:
+                    raise Stop
+                return super().__call__(model, epoch)
+
+        watch.__class__ = Killing
+        model = Ranker(**given).fit(train, run=Run(checkpoint=tmp_path / "kept", progress=False), watch=watch)
+        return model, watch.best_epoch
+
+    with pytest.raises(Stop):
+        fit(4)
+    model, _ = fit(None)
+    assert hasattr(model.members_[0], "schema_")
+    np.testing.assert_allclose(
+        model.score(train.profiles([3])), model.score(train.profiles())[[3]], rtol=1e-4, atol=1e-4
+    )
 
 
 @pytest.mark.tensorflow

@@ -22,7 +22,7 @@ _HISTORY, _MOST = 50, 32  # events of a history, attributes of someone or someth
 
 @dataclass(frozen=True, eq=False)
 class Proposals:
-    """Codes (B, P) of items, ascending, -1 for none, and what each model says of them (B, P, M).
+    """Codes (B, P) of items, ascending but for -1 where there is none, and what each model says of them (B, P, M).
 
     What it says is less the mean, over the standard deviation, of the person's candidates.
     """
@@ -84,10 +84,13 @@ class Questions:
     popularity: FloatArray
 
 
-def ask(make: Callable[[], list[Recommender]], data: Dataset, *, folds: int, size: int, run: Run) -> Questions:
+def ask(
+    make: Callable[[], list[Recommender]], data: Dataset, *, folds: int, size: int, run: Run,
+    told: Callable[[], None] = lambda: None,
+) -> Questions:  # fmt: skip
     """Hide each fold of everyone's positives in turn from models made anew, and let them propose.
 
-    No questions where hiding leaves nothing to learn from.
+    No questions where hiding leaves nothing to learn from. `told` is called after each fold.
     """
     user, item, event = _positives(data)
     fold = _dealt(user, folds, run.rng(1))
@@ -99,6 +102,7 @@ def ask(make: Callable[[], list[Recommender]], data: Dataset, *, folds: int, siz
         rest = data.take(~np.isin(held, pairs[fold == part]))
         asked = np.unique(user[fold == part])
         if not len(asked) or not data.schema.positive.mask(rest.values).any():
+            told()
             continue
         members = [model.fit(rest, run=run) for model in make()]
         profiles = rest.profiles(asked)
@@ -113,6 +117,8 @@ def ask(make: Callable[[], list[Recommender]], data: Dataset, *, folds: int, siz
             at = np.minimum(np.searchsorted(pairs, wanted), len(pairs) - 1)
             hit = (given.codes >= 0) & (pairs[at] == wanted) & (fold[at] == part)
             found.append((people, np.full(len(people), part), given.codes, given.said, np.where(hit, event[at], -1)))
+        del members  # before the next are fitted
+        told()
     if not found:
         nobody = np.zeros(0, np.int64)
         none = np.zeros((0, 1), np.int32), np.zeros((0, 1, models), np.float32), np.zeros((0, 1), np.int64)

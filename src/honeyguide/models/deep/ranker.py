@@ -14,13 +14,14 @@ arXiv:2008.13535; candidates and ranking as in Covington et al. 2016, doi:10.114
 
 Each person's positives are dealt into `folds` parts at random; each part is hidden once from all models, which are
 fitted on the rest and propose items to everyone who had something hidden. What was hidden and proposed is to be told
-from other candidates, `negatives` drawn each time, by the cross-entropy of a softmax. So the network sees the models as
-it will when asked: of items that they were not trained on. In the end the models are fitted on everything. w starts at
-0 and g at 1 / models, the models' own order. In a step a share `blank` of the people is read without attributes, and of
-the moments as unknown. Adam through training/, on Keras; asked in NumPy (`_network` is both).
+from other candidates, up to `negatives` drawn each time, by the cross-entropy of a softmax. So the network sees the
+models as it will when asked: of items that they were not trained on. In the end the models are fitted on everything. w
+starts at 0 and g at 1 / models, the models' own order. In a step a share `blank` of the people is read without
+attributes, and of the moments as unknown. Adam through training/, on Keras, its rate falling linearly to a twentieth;
+asked in NumPy (`_network` is both). A fit that goes on from a checkpoint fits the models again before it trains.
 
 Fit: each model `folds` + 1 times, then O(epochs N C K (K L + hidden)) for N hidden items proposed, C candidates, K
-numbers in x; memory `folds` U P (M + 1) numbers for U people, P candidates and M models. Asked: the models' scores of
+numbers in x; memory 2 `folds` U P (M + 3) numbers for U people, P candidates and M models. Asked: the models' scores of
 all items, then O(P K (K L + hidden)) a person.
 """
 
@@ -34,11 +35,11 @@ import numpy as np
 import polars as pl
 import scipy.sparse as sp
 
-from honeyguide.arrays import FloatArray, IntArray, LongArray
+from honeyguide.arrays import BoolArray, FloatArray, IntArray, LongArray
 from honeyguide.data.dataset import NO_TIME, Dataset, Schema, Shape
-from honeyguide.data.features import Features
+from honeyguide.data.features import Features, Kind
 from honeyguide.data.profiles import Profiles
-from honeyguide.models import registry
+from honeyguide.models import registry, vectors
 from honeyguide.models.base import FoldIn, Recommender, Task
 from honeyguide.models.deep._proposals import CELLS, Lessons, Proposals, ask, blocks, popularity, propose
 from honeyguide.params import param
@@ -52,6 +53,7 @@ _SPREAD = 0.1  # standard deviation of the first vectors, over root F
 _PAIRS = 4096  # candidates that the network scores at once, so that what is between two layers stays in the cache
 _TABLES = "ids", "item_attributes", "history", "user_attributes", "moments"
 _HOUR, _DAY = 3600, 86400
+_CLOCK: dict[str, Kind] = {"\0hour": "category", "\0weekday": "category"}  # no column of a caller's has these names
 
 
 @dataclass(kw_only=True, eq=False)
@@ -60,7 +62,7 @@ class Ranker(Recommender):
 
     `models` are names, each with hyperparameters where they are not the defaults: "ease,als:factors=32". Each proposes
     its best `pool` items to a person, what is in the history left out; their union is ranked by the network. All other
-    items follow in the order of the first model.
+    items follow in the order of the first model. A moment or a circumstance that asking does not tell is not known.
     """
 
     task: ClassVar[Task] = "ranking"
@@ -98,13 +100,12 @@ class Ranker(Recommender):
         keras, rng = backend.keras(run), run.rng(0)
         quiet = replace(run, progress=False, checkpoint=None)
         moments = self._learn_features(data)
-        questions = ask(self._made, data, folds=self.folds, size=self.pool, run=quiet)
-        self.members_ = tuple(model.fit(data, run=quiet) for model in self._made())
+        with run.track("fitting the models that propose", self.folds + 1) as bar:
+            questions = ask(self._made, data, folds=self.folds, size=self.pool, run=quiet, told=bar.advance)
+            self.members_ = tuple(model.fit(data, run=quiet) for model in self._made())
         positives = data.positives()
-        self.popularity_, self.rated_ = (
-            popularity(positives),
-            np.bincount(positives.indices, minlength=data.n_items) > 0,
-        )
+        self.popularity_ = popularity(positives)
+        rated = np.bincount(positives.indices, minlength=data.n_items) > 0
         items, people = self._item_attributes(data.schema), self._user_attributes(data.profiles())
         widths = data.n_items, items.shape[1], data.n_items, people.shape[1], moments.shape[1]
         spread = _SPREAD / np.sqrt(self.factors)
@@ -121,7 +122,7 @@ class Ranker(Recommender):
         trainer = Trainer(objective, learning_rate=lambda t: rate * max(0.05, 1.0 - (t - 1) / steps), run=run)
         for _ in trainer.epochs(self.epochs, rng):
             trainer.epoch(lessons.epoch(rng))
-            self._take(trainer, items)
+            self._take(trainer, items, rated)
             yield
 
     def _learn_features(self, data: Dataset) -> sp.csr_matrix:
@@ -133,7 +134,7 @@ class Ranker(Recommender):
             for table, codes in sides
         )
         moments = _moments(data.times, data.context, len(data))
-        self.moment_kinds_ = Features.learn(moments, {"hour": "category", "weekday": "category"}).state()
+        self.moment_kinds_ = Features.learn(moments, {**schema.kinds, **_CLOCK}).state()
         return Features.of_state(self.moment_kinds_).encode(moments)
 
     def _item_attributes(self, schema: Schema) -> sp.csr_matrix:
@@ -183,10 +184,10 @@ class Ranker(Recommender):
 
         return loss
 
-    def _take(self, trainer: Trainer, attributes: sp.csr_matrix) -> None:
+    def _take(self, trainer: Trainer, attributes: sp.csr_matrix, rated: BoolArray) -> None:
         """Learned state from the trainer."""
         held = {name: trainer.table(name) for name in _TABLES}
-        own = np.where(self.rated_[:, None], held["ids"], 0.0)
+        own = np.where(rated[:, None], held["ids"], 0.0)
         self.items_ = np.asarray(own + attributes @ held["item_attributes"][: attributes.shape[1]], np.float32)
         self.history_, self.user_features_ = held["history"], held["user_attributes"]
         self.moment_features_ = held["moments"]
@@ -196,9 +197,10 @@ class Ranker(Recommender):
     # ---- asking -----------------------------------------------------------------------------------------------------
 
     def score(self, profiles: Profiles, items: IntArray | None = None) -> FloatArray:
-        ranked = [self._ranked(block) for block in blocks(profiles, len(self.members_))]
-        whole = np.concatenate([np.zeros((0, len(self.schema_.items)), np.float32), *ranked])
-        return whole if items is None else whole[:, items]
+        wanted = slice(None) if items is None else items
+        ranked = (self._ranked(block)[:, wanted] for block in blocks(profiles, len(self.members_)))
+        count = len(self.schema_.items) if items is None else len(items)
+        return np.concatenate([np.zeros((0, count), np.float32), *ranked])
 
     def _ranked(self, profiles: Profiles) -> FloatArray:
         """(B, I): candidates by the network; all others below them, in the order of the first model."""
@@ -216,28 +218,35 @@ class Ranker(Recommender):
 
     def _logits(self, profiles: Profiles, given: Proposals) -> FloatArray:
         """(B, P) the network's scores of candidates."""
-        positives, known = profiles.positives(), self._user_attributes(profiles)
+        positives = profiles.positives()
         counts = np.maximum(np.diff(positives.indptr), 1).astype(np.float32)
-        users = (positives @ self.history_) / counts[:, None] + known @ self.user_features_[: known.shape[1]]
-        moments = _moments(profiles.at, profiles.context, len(profiles))
-        told = Features.of_state(self.moment_kinds_).encode(moments, len(profiles))
-        when = told @ self.moment_features_[: told.shape[1]]
+        users = (positives @ self.history_) / counts[:, None]
+        when: FloatArray = np.zeros_like(users)
+        if self.user_kinds_:
+            known = self._user_attributes(profiles)
+            users = users + known @ self.user_features_
+        if self.moment_kinds_ and (profiles.at is not None or profiles.context is not None):
+            told = _moments(profiles.at, profiles.context, len(profiles))
+            when = Features.of_state(self.moment_kinds_).encode(told, len(profiles)) @ self.moment_features_
         weights = [*self.weights_, self.gains_[:, None]]
         out = np.empty(given.codes.shape, np.float32)
-        step = max(1, _PAIRS // given.codes.shape[1])
-        for low in range(0, len(out), step):
-            at = slice(low, low + step)
+
+        def rank(start: int, stop: int) -> None:
+            at = slice(start, stop)
             codes, said = np.maximum(given.codes[at], 0), given.said[at]
             x = _input(np, self.items_[codes], users[at, None], when[at, None], said, self.popularity_[codes])
             out[at] = _network(np, x, said, weights, self.crosses)
+
+        with vectors.one_thread_each:  # of BLAS: products are small, and its threads wait for each other
+            Run().map(rank, len(out), block=max(1, _PAIRS // given.codes.shape[1]))
         return out
 
     def memory(self, shape: Shape) -> int:
         made = self._made()
         pool = min(self.pool, shape.items) * len(made)
-        hidden = self.folds * min(shape.users, shape.events) * pool * (4 + 4 * len(made))
+        hidden = 2 * self.folds * min(shape.users, shape.events) * pool * (12 + 4 * len(made))
         step = 16 * self.batch_size * (1 + self.negatives) * (5 * self.factors + 2) * (self.crosses + 3)
-        return max(model.memory(shape) for model in made) * 2 + hidden + step + 64 * shape.events + 16 * CELLS
+        return sum(model.memory(shape) for model in made) + hidden + step + 64 * shape.events + 16 * CELLS
 
 
 def _input(xp: Any, items: Any, users: Any, when: Any, said: Any, popularity: Any) -> Any:
@@ -267,5 +276,5 @@ def _moments(times: LongArray | None, context: pl.DataFrame | None, count: int) 
         return known
     when = pl.Series(times)
     when = when.set(when == NO_TIME, None)
-    parts = {"hour": when % _DAY // _HOUR, "weekday": when // _DAY % 7}
-    return known.with_columns(**{name: part.cast(pl.String) for name, part in parts.items() if name not in known})
+    parts = zip(_CLOCK, (when % _DAY // _HOUR, when // _DAY % 7), strict=True)
+    return known.with_columns(**{name: part.cast(pl.String) for name, part in parts})

@@ -146,7 +146,9 @@ class Ease(Recommender):
             return np.asarray(history @ weights, dtype=np.float32)  # (B, C)
         into, out = self._scales()
         half, there = (self.half_, out) if items is None else (self.half_[:, items], out[items])
-        scores = (_scaled(history, into) @ self.half_.T) @ half * there  # (B, C)
+        columns, place = np.unique(history.indices, return_inverse=True)  # the others are not looked at
+        mine = sp.csr_matrix((_scaled(history, into).data, place, history.indptr), (len(profiles), len(columns)))
+        scores = (mine @ np.ascontiguousarray(self.half_[:, columns].T)) @ half * there  # (B, C)
         own = _scaled(history, (1.0 - self.rest_) * into * out)  # of the diagonal, which is to be left out
         return np.asarray(scores - (own if items is None else own[:, items]), dtype=np.float32)
 
