@@ -26,7 +26,8 @@ from honeyguide.run import Run
 
 _FEW = 8  # for fewer people, sorting the items costs more than it saves
 _BATCH = 4096  # people whose vectors are asked for at once
-_BLOCK = 512  # people of a matrix product
+_BLOCK = 512  # people of a matrix product, at most
+_SHARES, _LEAST = 4, 128  # blocks that fewer people make, so that several threads have one; of so many at least
 _TILE = 512  # items of a matrix product: its result stays in a core's second-level cache
 _LONG = 1 << 14  # items of a product with few people
 _CELLS = 4 << 20  # values a block may hold in its lines
@@ -63,7 +64,7 @@ def blocks(
         best = np.empty((len(batch), k), np.float32)
         codes = np.empty((len(batch), k), np.int32)
         indptr = np.zeros(len(batch) + 1, np.int64) if seen else batch.indptr
-        block = max(1, min(_BLOCK, _CELLS // _length(k)))
+        block = max(1, min(max(-(-len(batch) // _SHARES), _LEAST), _BLOCK, _CELLS // _length(k)))
         with nullcontext() if few else one_thread_each:
             run.map(_search, len(batch), shelf, people, lengths, indptr, history, best, codes, block=block)
         run.map(heaps.settle, len(batch), best, codes, block=_BLOCK)
@@ -107,7 +108,8 @@ class _Shelf:
     """The items in the order in which they are tried.
 
     items   (I, K) the vectors of all, by code; ascending (C,) the codes wanted
-    codes   (S,) those that can be in a list, the longest vectors first; vectors (S, K) theirs; lengths (S,) |v|
+    codes   (S,) those that can be in a list, the longest vectors first; vectors (S, K) theirs
+    lengths (S,) the longest from here on
     tile    items multiplied at once
     """
 
@@ -121,17 +123,29 @@ class _Shelf:
     @staticmethod
     def of(items: FloatArray, wanted: IntArray | None, most: int, ordered: bool, run: Run) -> _Shelf:
         """Of vectors of zeros, which tie, the first `most` by code are enough: k and what a history can hide."""
+        from honeyguide.kernels.embedding import take
+
         ascending = np.arange(len(items), dtype=np.int32) if wanted is None else np.sort(wanted)
         vectors = items if wanted is None else read_only(items[ascending])
         lengths = _lengths(vectors, run)
         if not ordered:
             every, longest = read_only(ascending), np.full(len(lengths), np.fmax.reduce(lengths))
             return _Shelf(items, every, every, vectors, longest, _LONG)
-        order = np.argsort(-lengths, kind="stable")
+        order = _descending(lengths)
         zeros = int(np.count_nonzero(lengths == 0.0))
         if zeros > most and lengths[order[-1]] == 0.0:  # NaN comes last
             order = order[: len(order) - zeros + most]
-        return _Shelf(items, read_only(ascending), read_only(ascending[order]), vectors[order], lengths[order], _TILE)
+        chosen = np.empty((len(order), vectors.shape[1]), np.float32)
+        run.map(take, len(order), read_only(order), vectors, chosen, block=16 * _TILE)
+        longest = np.fmax.accumulate(lengths[order][::-1])[::-1]
+        return _Shelf(items, read_only(ascending), read_only(ascending[order]), chosen, longest, _TILE)
+
+
+def _descending(lengths: FloatArray) -> IntArray:
+    """The order (N,) of lengths from long to short, but for their last 16 bits; NaN last. O(N): a radix sort."""
+    keys = np.uint16(0xFFFE) - (np.ascontiguousarray(lengths).view(np.uint32) >> np.uint32(16)).astype(np.uint16)
+    keys[np.isnan(lengths)] = 0xFFFF
+    return np.argsort(keys, kind="stable").astype(np.int32)
 
 
 def _lengths(vectors: FloatArray, run: Run) -> FloatArray:
