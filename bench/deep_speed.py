@@ -90,7 +90,7 @@ TRIALS = {
             "learning_rate": 1e-3,
         },
         steps=40,
-        more={"ours": {"negatives": "all"}, "recbole": {"steps": 3}},
+        more={"ours": {"negatives": "all", "temperature": None, "omit": 0.0}, "recbole": {"steps": 3}},
     ),
 }
 PEOPLE, ITEMS = 1_000_000, 200_000  # of the synthetic data, an event a person
