@@ -1,0 +1,110 @@
+"""Items on their first day: which of the new ones someone will like, told by what is known of items alone.
+
+    HONEYGUIDE_DATA=... python bench/cold_items.py
+    HONEYGUIDE_DATA=... python bench/cold_items.py --data lastfm --seeds 1
+
+A tenth of the items is taken out of training with all their events (split "cold-items"). Those alone are ranked for
+everyone who has some of them among their positives: ndcg@10 and recall@10, means over seeds. `popular` knows nothing of
+them and lists them in the order of their ids. All models are at their defaults; two_tower reads ids and histories too.
+
+movielens-small: ratings of 4 and 5 are positive; title, year, genres. lastfm: every artist played; name, and the tags
+that people gave, those who are asked among them. musical-instruments, of the Amazon reviews: 4 and 5 stars; an item's
+text is what half of the people wrote of it, drawn by chance, and only the other half is trained on and asked.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+import warnings
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+import numpy as np
+import polars as pl
+
+import honeyguide as hg
+from bench.harness import cores, write_result
+from bench.table import columns
+from honeyguide import metrics
+from honeyguide.data.dataset import Dataset
+from honeyguide.data.sources.amazon_musical_instruments import FILES
+from honeyguide.models import lists, registry
+
+METRICS, K = ("ndcg@10", "recall@10"), 10
+MODELS = "random,popular,attributes,text,two_tower"
+
+
+def load(name: str) -> Dataset:
+    """A set with what is known of its items."""
+    if name == "musical-instruments":
+        return instruments()
+    return hg.load(name, positive=">=4" if name.startswith("movielens") else "every event")
+
+
+def instruments() -> Dataset:
+    """Events of one half of the people; of each item what the other half wrote."""
+    (path,) = FILES.find("reviews_Musical_Instruments_5.json")
+    reviews = pl.read_ndjson(path)
+    people = reviews["reviewerID"].unique().sort()
+    writes = people.gather(np.flatnonzero(np.random.default_rng(0).random(len(people)) < 0.5))
+    written = reviews.filter(pl.col("reviewerID").is_in(writes.implode()))
+    text = written.group_by("asin").agg(text=pl.concat_str("summary", "reviewText", separator=" ").str.join(" "))
+    events = reviews.join(writes.to_frame(), on="reviewerID", how="anti").select(
+        "reviewerID", "asin", "overall", "unixReviewTime"
+    )
+    return hg.read(events, items=text, kinds={"text": "text"}, positive=">=4")
+
+
+def measure(name: str, data: Dataset, seed: int, run: hg.Run) -> tuple[list[float], float, tuple[int, int]]:
+    """The metrics, the seconds of the fit, and how many people were asked about how many new items."""
+    train, test = hg.split(data, "cold-items", test=0.1, seed=seed)
+    new = np.unique(test.items).astype(np.int32)
+    relevant = test.positives()
+    people = np.flatnonzero(np.diff(relevant.indptr))
+    begun = time.perf_counter()
+    model = registry.create(name, {}).fit(train, run=run)
+    seconds = time.perf_counter() - begun
+    found, _ = lists.top_k(lists.source(model), train.profiles(people), K, candidates=new, run=run)
+    values = [float(metrics.metric(m).function(found, relevant[people], k=K).mean()) for m in METRICS]
+    return values, seconds, (len(people), len(new))
+
+
+def main() -> int:
+    """Measure, print and write a result."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--data", nargs="+", default=["movielens-small", "lastfm", "musical-instruments"])
+    parser.add_argument("--models", default=MODELS)
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--threads", type=int, default=cores())
+    asked = parser.parse_args()
+    warnings.simplefilter("ignore")
+    result: dict[str, Any] = {"seeds": asked.seeds, "threads": asked.threads, "data": {}}
+    for name in asked.data:
+        data = load(name)
+        found: dict[str, Any] = {}
+        for model in asked.models.split(","):
+            try:
+                each = [
+                    measure(model, data, seed, hg.Run(seed=seed, threads=asked.threads, progress=False))
+                    for seed in range(asked.seeds)
+                ]
+            except hg.errors.DataError as error:  # there is nothing that this model reads
+                found[model] = {"failure": str(error)}
+                continue
+            values = np.array([metrics_ for metrics_, _, _ in each])
+            found[model] = {m: values[:, at].tolist() for at, m in enumerate(METRICS)}
+            found[model] |= {"fit_s": float(np.median([s for _, s, _ in each])), "people_and_items": each[0][2]}
+            print(name, model, values.mean(axis=0).round(4), found[model]["people_and_items"], flush=True)
+        result["data"][name] = found
+        rows = [[way, *(f"{np.mean(v[m]):.4f}" for m in METRICS)] for way, v in found.items() if "failure" not in v]
+        print(columns([["", *METRICS], *rows]))
+    print(f"→ bench/results/{write_result('cold-items', result).name}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
