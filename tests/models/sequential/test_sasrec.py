@@ -174,9 +174,11 @@ def batches_loss(model: SASRec, data: Dataset, seed: int) -> float:
     variables = [variable for layer in blocks.layers for variable in layer.trainable_variables]
     for variable, weight in zip(variables, model.weights_, strict=True):
         variable.assign(weight)
-    loss, values = model._loss(keras.ops, blocks, n_items), []
+    loss, values, items = model._loss(keras.ops, blocks, n_items), [], model.items_
+    if model.temperature is not None:  # in training they are of any length
+        items = items * np.random.default_rng(seed).uniform(0.1, 9.0, (n_items, 1)).astype(np.float32)
     for batch in model._batches(terms, n_items, np.random.default_rng(seed)):
-        tables = {"item": model.items_, "target": model.items_, "negative": model.items_, "left": model.places_}
+        tables = {"item": items, "target": items, "negative": items, "left": model.places_}
         values.append(float(loss({key: table[batch[key]] for key, table in tables.items()}, batch)))
     return float(np.mean(values))
 
