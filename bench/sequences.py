@@ -9,8 +9,8 @@ are shown the validation event as well, so that everyone is a stranger with one 
 Settings are the defaults but for what SETTINGS says, chosen on the validation event; with --patience, iterative models
 stop early by ndcg@10 on it, of all people. The events have no times, so `popular` counts all.
 
-"SASRec, sampled softmax" and "eSASRec" are of arXiv:2508.06450. As far as its code tells, it holds the validation event of
-everyone out of training to stop early by recall@10, and shows it when the last one is tested, as here.
+"SASRec, sampled softmax" and "eSASRec" are of arXiv:2508.06450. As far as its code tells, it holds the validation event
+of everyone out of training, to stop early by recall@10, and shows it when the last one is tested, as here.
 
 With --refit the models are fitted on all events but the tested one, the validation event too, by settings that were
 chosen without it: what someone would use, and another protocol, whose figures are higher.

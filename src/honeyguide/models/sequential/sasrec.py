@@ -181,6 +181,7 @@ class SASRec(Recommender):
         drawn = shape.items if self.negatives == "all" else min(self.negatives, shape.items)
         events = max(self.batch_size, self.length)
         step = 4 * events * (3 * drawn + self.blocks * (14 * width + 4 * hidden + 4 * self.heads * self.length))
+        step += 4 * width * (6 * events + 3 * drawn)  # vectors at their length, and what flows back through it
         return 20 * (shape.items + self.length) * width + 72 * shape.events + step
 
 
