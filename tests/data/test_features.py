@@ -101,7 +101,10 @@ def test_a_file_keeps_the_encoding() -> None:
 @pytest.mark.parametrize(
     ("kinds", "message"),
     [
-        ({"nope": "text"}, "must be of columns of items=, users= or context=, got 'nope'; there are: colour, genres, year"),
+        (
+            {"nope": "text"},
+            "must be of columns of items=, users= or context=, got 'nope'; there are: colour, genres, year",
+        ),
         (
             {"year": "date"},
             "the kind of 'year' must be one of category, values, number, text, vector, none, got 'date'",
