@@ -97,7 +97,7 @@ def test_what_it_reads(data: Dataset) -> None:
         ParameterError, match="Attributes.columns must be of the table of items, got 'genre'; there are"
     ):
         Attributes(columns="genre").fit(data)
-    with pytest.raises(DataError, match=r"Attributes learns from what is known of items \(category, values, number\)"):
+    with pytest.raises(DataError, match=r"Attributes reads category, values, number of items, and .* give their table"):
         Attributes().fit(hg.read(data.table()))
 
 

@@ -85,3 +85,9 @@ def test_chinese_titles() -> None:
     data = hg.read(EVENTS, items=pl.DataFrame({"id": range(15), "标题": titles}), kinds={"标题": "text"})
     lists = Text().fit(data).recommend(list(range(12)), items=[12, 13, 14], k=1)
     assert (lists["item"].to_numpy() % 3 == lists["user"].to_numpy() % 3).all()
+
+
+def test_a_text_that_is_not_taken_for_one() -> None:
+    data = hg.read(EVENTS, items=pl.DataFrame({"id": range(12), "note": ["a red tale", "a blue tale"] * 6}))
+    with pytest.raises(DataError, match=r"two share; note is category: say what a column is with kinds= \(--kind\)"):
+        Text().fit(data)

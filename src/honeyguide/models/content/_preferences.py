@@ -21,7 +21,7 @@ import scipy.sparse as sp
 
 from honeyguide.arrays import FloatArray, IntArray
 from honeyguide.data.dataset import Dataset, Schema, Shape
-from honeyguide.data.features import Features, Kind
+from honeyguide.data.features import Features, Kind, recognise
 from honeyguide.data.profiles import Profiles
 from honeyguide.errors import DataError, MemoryBudgetError, ParameterError
 from honeyguide.kernels.lapack import cholesky, inverse
@@ -41,9 +41,10 @@ def learn(data: Dataset, columns: str, kinds: Collection[Kind], name: str) -> Fe
     known = schema.item_table.select(wanted) if wanted else schema.item_table
     features = Features.learn(known[np.unique(data.items)], schema.kinds, None if wanted else kinds)
     if not features.width:
+        told = ", ".join(f"{c.name} is {schema.kinds.get(c.name) or recognise(c)}" for c in known)
+        remedy = f"{told}: say what a column is with kinds= (--kind)" if told else "give their table: read(..., items=)"
         raise DataError(
-            f"{name} learns from what is known of items ({', '.join(kinds)}), and no two of them share anything; "
-            "give their table: read(..., items=)"
+            f"{name} reads {', '.join(kinds)} of items, and there is nothing of the kind that two share; {remedy}"
         )
     return features
 
