@@ -49,7 +49,7 @@ from honeyguide.models import registry
 NAME, SEED, SEEDS, K = "tuned-lists", 0, 3, 10
 RIVALS = ("implicit", "irspack", "lenskit", "rectools")
 DEEP = ("deep", "sequential")
-FIRST = ("als", "ease")  # what proposes to the model of two stages
+TWO_STAGES, FIRST = "ranker", ("als", "ease")  # the model of two stages, and what proposes to it
 FAMILIES = ("baseline", "neighbours", "factorization", "graph", *DEEP)
 STANDS_FOR = {"neumf": {"embedding_reg": 1e-3, "dropout": 0.0}}  # what a default of None comes to, for lists
 METRICS = (f"ndcg@{K}", f"recall@{K}")
@@ -208,7 +208,7 @@ def tuned(side: Side, ground: Ground, known: Mapping[str, Any]) -> dict[str, Any
     `known` are the sides tuned before.
     """
     try:
-        searched = over(side.search, known) if side.name == "honeyguide ranker" else side.search
+        searched = over(side.search, known) if side.name == f"honeyguide {TWO_STAGES}" else side.search
         begun, limits = time.perf_counter(), ground.limits(side)
         with ground.server(side, "validation") as server:
             seen = search(
@@ -280,9 +280,13 @@ def run(name: str, args: argparse.Namespace, folder: Path) -> None:
 
 
 def _duels(order: Sequence[Side], held: Mapping[str, Any], ground: Ground) -> Iterator[dict[str, Any]]:
-    """Our best on validation against the rivals' best on validation and on test; our best deep one against the rest."""
+    """Our best on validation against the rivals' best on validation and on test; our best deep one against the rest.
+
+    The model of two stages, which had the searches of its first stages too, is set against the best of those alone.
+    """
     validation = lambda side: held[side.name]["validation"]  # noqa: E731
-    ours = [side for side in order if side.library == "honeyguide"]
+    own = [side for side in order if side.library == "honeyguide"]
+    ours = [side for side in own if side.model != TWO_STAGES]
     rivals = [side for side in order if side.library != "honeyguide"]
     deep = [side for side in ours if side.family in DEEP]
     shallow = [side for side in ours if side.family not in DEEP]
@@ -293,6 +297,10 @@ def _duels(order: Sequence[Side], held: Mapping[str, Any], ground: Ground) -> It
         pairs.append((mine, max(rivals, key=lambda side: held[side.name]["test"][METRICS[0]]), "test"))
     if deep and shallow:
         pairs.append((max(deep, key=validation), max(shallow, key=validation), "ours"))
+    stages = [side for side in own if side.model == TWO_STAGES]
+    first = [side for side in own if side.model in FIRST]
+    if stages and first:
+        pairs.append((stages[0], max(first, key=validation), "first"))
     people = {
         side: tested(side, ground, held[side.name]["settings"])[0].mean(axis=0)
         for side in dict.fromkeys(side for mine, rival, _ in pairs for side in (mine, rival))

@@ -15,6 +15,7 @@ _CHOSEN = {
     "validation": "the rivals' best on validation",
     "test": "the rivals' best on test",
     "ours": "on validation our best deep model and the best of our others",
+    "first": "two stages and the better of the first",
 }
 
 
