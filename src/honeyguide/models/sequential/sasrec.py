@@ -170,7 +170,8 @@ class SASRec(Recommender):
         return self.items_
 
     def score(self, profiles: Profiles, items: IntArray | None = None) -> FloatArray:
-        return vectors.products(self, profiles, items, Run())
+        rows = self.items_ if items is None else self.items_[items]
+        return self.user_vectors(profiles) @ rows.T  # (B, C)
 
     def similarity(self, items: IntArray) -> FloatArray:
         """The cosines (C, I) of the items' vectors."""
