@@ -66,9 +66,9 @@ class Plan:
 
 PLANS = {
     "movielens-latest-small": Plan(
-        ">=4", Limits(trials=30, trial=60, study=240), Limits(trials=10, trial=240, study=2400)
+        ">=4", Limits(trials=30, trial=60, study=240), Limits(trials=30, trial=240, study=3600)
     ),
-    "lastfm": Plan("every event", Limits(trials=30, trial=180, study=480), Limits(trials=10, trial=480, study=3600)),
+    "lastfm": Plan("every event", Limits(trials=30, trial=180, study=480), Limits(trials=30, trial=480, study=5400)),
     "movielens-1m-positives": Plan(
         "every event", Limits(trials=30, trial=90, study=480), Limits(trials=10, trial=900, study=7200)
     ),
