@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import polars as pl
@@ -19,6 +19,7 @@ import scipy.sparse as sp
 from honeyguide.arrays import AnyArray, BoolArray, FloatArray, IntArray, LongArray
 from honeyguide.data.features import Kind
 from honeyguide.data.frame import deliver
+from honeyguide.data.graph import Graph
 from honeyguide.data.profiles import Profiles
 from honeyguide.data.vocabulary import Vocabulary
 from honeyguide.errors import ParameterError
@@ -98,6 +99,7 @@ class Dataset:
     """N events in the order of the file: users (N,) and items (N,) int32 codes, values (N,), times (N,) or None.
 
     `context` has N rows and the columns of `read(context=)`: under what circumstances each event was; None without.
+    `graph` is what is known of the items as triples, over the schema's items; None without.
     """
 
     schema: Schema
@@ -106,6 +108,7 @@ class Dataset:
     values: FloatArray
     times: LongArray | None = None
     context: pl.DataFrame | None = None
+    graph: Graph | None = None
 
     def __len__(self) -> int:
         return len(self.users)
@@ -114,7 +117,8 @@ class Dataset:
         what = f"{len(self):,} {'ratings' if self.schema.explicit else 'events'}"
         name = f"{self.schema.name}: " if self.schema.name else ""
         positive = self.schema.positive.rule
-        return f"<Dataset {name}{what}, {self.n_users:,} users, {self.n_items:,} items, positive: {positive}>"
+        graph = "" if self.graph is None else f", {len(self.graph):,} triples"
+        return f"<Dataset {name}{what}, {self.n_users:,} users, {self.n_items:,} items{graph}, positive: {positive}>"
 
     @property
     def n_users(self) -> int:
@@ -162,11 +166,20 @@ class Dataset:
         context = self.context
         if context is not None:
             context = context.filter(rows) if np.asarray(rows).dtype == bool else context[np.asarray(rows)]
-        return Dataset(self.schema, self.users[rows], self.items[rows], self.values[rows], times, context)
+        return Dataset(self.schema, self.users[rows], self.items[rows], self.values[rows], times, context, self.graph)
 
     def with_positive(self, rule: str) -> Dataset:
         """The same events under another rule for positives."""
         return replace(self, schema=replace(self.schema, positive=Positive(rule)))
+
+    def with_graph(self, graph: Graph | Literal["attributes"] | None) -> Dataset:
+        """The same events beside another graph: one of these items, that of their "attributes", or none."""
+        if graph == "attributes":
+            graph = Graph.from_attributes(self.schema)
+        if graph is not None and (not isinstance(graph, Graph) or len(graph.links) != self.n_items):
+            got = f"one of {len(graph.links):,}" if isinstance(graph, Graph) else repr(graph)
+            raise ParameterError(f"graph must be a Graph of {self.n_items:,} items, 'attributes' or None, got {got}.")
+        return replace(self, graph=graph)
 
     def table(self) -> Any:
         """The events with raw ids: user, item, rating (or value), time where known, other columns of the context."""
@@ -182,7 +195,7 @@ class Dataset:
 
     @cached_property
     def fingerprint(self) -> str:
-        """A digest of ids, events, values, times and the rule: equal data, equal fingerprint."""
+        """A digest of ids, events, values, times, the rule and the graph: equal data, equal fingerprint."""
         digest = hashlib.blake2b(digest_size=16)
         parts = [*self.schema.users.arrays().values(), *self.schema.items.arrays().values()]
         for array in (*parts, self.users, self.items, self.values, self.times):
@@ -192,4 +205,6 @@ class Dataset:
             for column in self.context:
                 digest.update(f"{column.dtype}\n{column.to_frame().write_csv()}".encode())
         digest.update(self.schema.positive.rule.encode())
+        if self.graph is not None:
+            digest.update(self.graph.fingerprint())
         return digest.hexdigest()

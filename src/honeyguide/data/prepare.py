@@ -75,13 +75,15 @@ def compact(data: Dataset) -> Dataset:
     items, item_codes = _held(schema.items, data.items)
     tables = _rows(schema.user_table, np.unique(data.users)), _rows(schema.item_table, np.unique(data.items))
     fresh = replace(schema, users=users, items=items, user_table=tables[0], item_table=tables[1])
-    return replace(data, schema=fresh, users=user_codes, items=item_codes)
+    graph = None if data.graph is None else data.graph.relinked(schema.items.encode(items.series()))
+    return replace(data, schema=fresh, users=user_codes, items=item_codes, graph=graph)
 
 
 def under_one_schema(*parts: Dataset) -> tuple[Dataset, ...]:
     """The parts with common codes: people, items and what is known of them are those of all parts together.
 
-    The scale spans the scales of the parts; of whatever is described in several, the first description counts.
+    The scale spans the scales of the parts; of whatever is described in several, the first description counts. Each
+    part keeps its own graph, in which the items of the others are not linked.
     """
     first = parts[0].schema
     for part in parts:
@@ -105,7 +107,8 @@ def under_one_schema(*parts: Dataset) -> tuple[Dataset, ...]:
 def _recoded(part: Dataset, schema: Schema) -> Dataset:
     users = schema.users.encode(part.schema.users.series())[part.users]
     items = schema.items.encode(part.schema.items.series())[part.items]
-    return replace(part, schema=schema, users=users, items=items)
+    graph = None if part.graph is None else part.graph.relinked(part.schema.items.encode(schema.items.series()))
+    return replace(part, schema=schema, users=users, items=items, graph=graph)
 
 
 def _union(parts: list[Vocabulary]) -> Vocabulary:
