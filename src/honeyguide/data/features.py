@@ -84,6 +84,14 @@ class Features:
                 parts.append(_encode(column, table[column.name]))
         return sp.hstack(parts, format="csr", dtype=np.float32)
 
+    def names(self) -> list[tuple[str, str]]:
+        """(D,) the column and the value or word of each number; no value where several tell of a number or vector."""
+        found: list[tuple[str, str]] = []
+        for column in self.columns:
+            values = [str(value) for value in column.known.series()] or [""] * column.width
+            found += [(column.name, value) for value in values]
+        return found
+
     def state(self) -> tuple[Any, ...]:
         """Names, kinds and arrays, for a model's file."""
         return tuple((c.name, c.kind, *c.known.arrays().values(), c.numbers) for c in self.columns)

@@ -10,6 +10,7 @@ Optional abilities are methods that a model has or has not:
     _update(before, after, run)                 learn from new events; see `Updatable`
     _extend(schema)                             score new items by their attributes; see `with_items`
     quantiles(profiles, pairs, shares) -> (S, N)    of the rating that is foretold; see `intervals`
+    contributions(profiles, items)              what scores are sums of, and `additive`: see `contributions`
 """
 
 from __future__ import annotations
@@ -93,12 +94,15 @@ class Recommender(ABC):
     fold_in "exact": a known person's own history, given as a stranger's, yields the trained answer. "approximate": the
     trained vector serves the trained history, and a vector folded in serves any other.
 
+    additive: a score is a sum over the items of the history, each adding what it alone would score.
+
     shapes names the dimensions of learned arrays, a letter each: {"item_vectors_": "IK"}. U is people, I items; any
     other letter is one length, at least 1, in all of them. A file whose arrays differ is refused.
     """
 
     task: ClassVar[Task] = "ranking"
     fold_in: ClassVar[FoldIn] = "exact"
+    additive: ClassVar[bool] = False
     shapes: ClassVar[Mapping[str, str]] = {}
 
     def __post_init__(self) -> None:

@@ -20,6 +20,7 @@ from honeyguide.data.profiles import Pairs, Profiles
 from honeyguide.errors import DivergedError
 from honeyguide.kernels.sgd import step_blocks
 from honeyguide.models.base import FoldIn, Recommender, Task
+from honeyguide.models.contributions import Part
 from honeyguide.params import param
 from honeyguide.run import Run
 
@@ -118,6 +119,14 @@ class Bias(Recommender):
     def rate(self, profiles: Profiles, pairs: Pairs) -> FloatArray:
         biases = np.where(pairs.items >= 0, self.item_biases_[pairs.items], np.float32(0.0))
         return np.float32(self.mean_) + self._people(profiles)[pairs.rows] + biases  # (N,)
+
+    def contributions(self, profiles: Profiles, items: IntArray) -> list[list[Part]]:
+        """The mean, the person and the item."""
+        own = float(self._people(profiles)[0])
+        return [
+            [Part("average", self.mean_), Part("person", own), Part("item", float(bias))]
+            for bias in self.item_biases_[items]
+        ]
 
     def memory(self, shape: Shape) -> int:
         return 72 * shape.events + 64 * (shape.users + shape.items)

@@ -16,6 +16,7 @@ from honeyguide.data.dataset import NO_TIME, Dataset, Shape
 from honeyguide.data.profiles import Profiles
 from honeyguide.errors import DataError
 from honeyguide.models.base import Recommender, Task
+from honeyguide.models.contributions import Part
 from honeyguide.params import param
 from honeyguide.run import Run
 
@@ -49,6 +50,11 @@ class Popular(Recommender):
     def score(self, profiles: Profiles, items: IntArray | None = None) -> FloatArray:
         counts = self.counts_ if items is None else self.counts_[items]
         return np.broadcast_to(counts, (len(profiles), len(counts)))  # (B, C)
+
+    def contributions(self, profiles: Profiles, items: IntArray) -> list[list[Part]]:
+        """How many have it."""
+        days = f"{self.window:g}" if self.window else ""
+        return [[Part("popularity", float(count), value=days)] for count in self.counts_[items]]
 
     def memory(self, shape: Shape) -> int:
         return 12 * shape.items + (44 if self.window else 24) * shape.events

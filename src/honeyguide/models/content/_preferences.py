@@ -13,7 +13,7 @@ history, and so is each score: exact for people never seen.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 import numpy as np
 import polars as pl
@@ -25,6 +25,7 @@ from honeyguide.data.features import Features, Kind, recognise
 from honeyguide.data.profiles import Profiles
 from honeyguide.errors import DataError, MemoryBudgetError, ParameterError
 from honeyguide.kernels.lapack import cholesky, inverse
+from honeyguide.models.contributions import Part, spread
 from honeyguide.run import Run, in_units
 
 MOST = 6000  # attributes that memory is stated for
@@ -85,6 +86,26 @@ def scores(wanted: FloatArray, items: sp.csr_matrix, which: IntArray | None) -> 
     """(B, C) w.a_i of preferences (B, D) for all items or for those of some codes."""
     asked = items if which is None else items[which]
     return np.ascontiguousarray((asked @ wanted.T).T, np.float32)
+
+
+def contributions(
+    profiles: Profiles, items: sp.csr_matrix, matrix: FloatArray, which: IntArray, names: Sequence[tuple[str, str]]
+) -> list[list[Part]]:
+    """What each attribute of each item (C,) adds to its score, and the share of each item of the history in that.
+
+    `names` (D,) are the column and the value of each attribute. An item j of the history adds (a_j M)_d a_cd.
+    """
+    positives = profiles.positives()
+    wanted = np.asarray((items[positives.indices] @ matrix), np.float32)  # (M, D)
+    found = []
+    for item in which:
+        row = items[int(item)]
+        shares = spread(positives.indices, (wanted[:, row.indices] * row.data).T, profiles)  # (attributes of it, H)
+        together: dict[tuple[str, str], FloatArray] = {}
+        for at, share in zip(row.indices, shares, strict=True):
+            together[names[at]] = together[names[at]] + share if names[at] in together else share
+        found.append([Part("attribute", float(share.sum()), share, *name) for name, share in together.items()])
+    return found
 
 
 def cosines(items: sp.csr_matrix, which: IntArray) -> FloatArray:

@@ -15,6 +15,7 @@ from honeyguide.data.features import Features
 from honeyguide.data.profiles import Profiles
 from honeyguide.models.base import Recommender, Task
 from honeyguide.models.content import _preferences
+from honeyguide.models.contributions import Part
 from honeyguide.params import param
 from honeyguide.run import Run
 
@@ -43,6 +44,11 @@ class Attributes(Recommender):
 
     def score(self, profiles: Profiles, items: IntArray | None = None) -> FloatArray:
         return _preferences.scores(_preferences.preferences(profiles, self.items_, self.matrix_), self.items_, items)
+
+    def contributions(self, profiles: Profiles, items: IntArray) -> list[list[Part]]:
+        """What each attribute adds, and each item of the history to that."""
+        names = Features.of_state(self.kinds_).names()
+        return _preferences.contributions(profiles, self.items_, self.matrix_, items, names)
 
     def similarity(self, items: IntArray) -> FloatArray:
         """The cosine (C, I) of the items' attributes."""

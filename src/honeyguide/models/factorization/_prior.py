@@ -55,6 +55,15 @@ def folded(targets: sp.csr_matrix, features: FloatArray, prior: Prior, run: Run)
     return (mean + found @ root.T).astype(np.float32)
 
 
+def moved(features: FloatArray, targets: DoubleArray, prior: Prior) -> DoubleArray:
+    """(M, K) how far each target (M,) of one person, with its features (M, K), moves w from m: they add up to it."""
+    mean, root = prior
+    turned = features.astype(np.float64) @ root  # (M, K) L'x
+    weights = np.linalg.solve(turned.T @ turned + np.eye(len(mean)), turned.T)  # (K, M)
+    found: DoubleArray = (root @ (weights * (targets - features @ mean))).T
+    return found
+
+
 def compact(matrix: sp.csr_matrix) -> tuple[sp.csr_matrix, IntArray]:
     """A CSR matrix without its empty columns, and which columns (J,) are left: few people have few of the items."""
     columns, places = np.unique(matrix.indices, return_inverse=True)

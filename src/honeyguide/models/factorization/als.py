@@ -37,6 +37,7 @@ from honeyguide.errors import DataError
 from honeyguide.kernels.confidence import descend, solve_exactly
 from honeyguide.kernels.spectrum import cosines
 from honeyguide.models.base import Recommender, Task
+from honeyguide.models.contributions import Part, spread
 from honeyguide.params import param
 from honeyguide.run import Run
 
@@ -199,6 +200,17 @@ class Als(Recommender):
     def score(self, profiles: Profiles, items: IntArray | None = None) -> FloatArray:
         vectors = self.item_vectors_ if items is None else self.item_vectors_[items]
         return self.user_vectors(profiles) @ vectors.T  # (B, C)
+
+    def contributions(self, profiles: Profiles, items: IntArray) -> list[list[Part]]:
+        """What each item of the history adds: (1 + w_uj) y_c' A^-1 y_j, A being the person's matrix (Hu et al., 5)."""
+        indptr, codes, weights = _rows(self._weights(profiles))
+        known = self.item_vectors_[codes].astype(np.float64)  # (M, F)
+        system = (known.T * weights) @ known  # (F, F)
+        penalty = self._penalties((indptr, codes, weights), self.present_[1])[0]
+        system[np.diag_indices(len(system))] += self.spectrum_.astype(np.float64) + penalty
+        towards = np.linalg.solve(system, self.item_vectors_[items].T.astype(np.float64))  # (F, C)
+        shares = spread(codes, ((known @ towards) * (1.0 + weights[:, None])).T.astype(np.float32), profiles)
+        return [[Part("history", float(each.sum()), each)] for each in shares]
 
     def similarity(self, items: IntArray) -> FloatArray:
         """Cosine (C, I) of the items' vectors; -inf for items that nobody has."""

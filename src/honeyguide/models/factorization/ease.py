@@ -44,6 +44,7 @@ class Ease(Recommender):
     """
 
     task: ClassVar[Task] = "ranking"
+    additive: ClassVar[bool] = True
     shapes: ClassVar[Mapping[str, str]] = {
         "weights_": "II", "errors_": "I",
         "half_": "PI", "rest_": "I", "into_": "I", "out_": "I",  # P people have events

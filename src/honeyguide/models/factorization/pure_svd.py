@@ -34,6 +34,7 @@ class PureSVD(Recommender):
     """
 
     task: ClassVar[Task] = "ranking"
+    additive: ClassVar[bool] = True
     shapes: ClassVar[Mapping[str, str]] = {"vectors_": "IK", "scale_": "I"}
 
     factors: int = param(30, low=1, tune=(8, 256, "log"), help="singular vectors")

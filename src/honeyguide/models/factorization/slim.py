@@ -36,6 +36,7 @@ class Slim(Recommender):
     """
 
     task: ClassVar[Task] = "ranking"
+    additive: ClassVar[bool] = True
     shapes: ClassVar[Mapping[str, str]] = {"weights_": "II"}
 
     l1: float = param(1.0, low=0.0, tune=(0.1, 50.0, "log"), help="L1 weight: the higher, the fewer weights are kept")

@@ -28,13 +28,14 @@ import numpy as np
 import scipy.sparse as sp
 from threadpoolctl import ThreadpoolController
 
-from honeyguide.arrays import BoolArray, FloatArray, IntArray, LongArray
+from honeyguide.arrays import BoolArray, DoubleArray, FloatArray, IntArray, LongArray
 from honeyguide.data.dataset import Dataset, Shape
 from honeyguide.data.profiles import Pairs, Profiles
 from honeyguide.errors import DivergedError
 from honeyguide.kernels.sgd import step_ratings
 from honeyguide.kernels.spectrum import cosines
 from honeyguide.models.base import FoldIn, Recommender, Task
+from honeyguide.models.contributions import Part, spread
 from honeyguide.models.factorization import _prior
 from honeyguide.params import param
 from honeyguide.run import Run
@@ -167,6 +168,30 @@ class Svd(Recommender):
         people = self.user_vectors(profiles)
         ratings: FloatArray = np.einsum("nk,nk->n", people[pairs.rows], self._items(pairs.items))
         return ratings
+
+    def contributions(self, profiles: Profiles, items: IntArray) -> list[list[Part]]:
+        """Mean, person, item (its bias and m.q_i, the taste of all), and (p_u - m).q_i, the person's own taste.
+
+        The last one's shares are those of the vector folded in (_prior.py). For someone known by a trained vector they
+        do not add up to it, whose weight is as trained.
+        """
+        person = self.user_vectors(profiles)[0].astype(np.float64)  # (F + 2,)
+        vectors, own = np.split(self._items(items).astype(np.float64)[:, :-1], [self.factors], axis=1)  # (C, F), (C, 1)
+        common = self.prior_mean_[int(self.biases) :]
+        liked, taste = own[:, 0] + vectors @ common, vectors @ (person[: self.factors] - common)
+        first = [Part("average", self.mean_), Part("person", float(person[-1]) - self.mean_)] if self.biases else []
+        rest = zip(liked, taste, self._taste(profiles, vectors), strict=True)
+        return [[*first, Part("item", float(a)), Part("taste", float(b), shares)] for a, b, shares in rest]
+
+    def _taste(self, profiles: Profiles, vectors: DoubleArray) -> FloatArray:
+        """(C, H) what each item of the history adds to the product of factors folded in by those of items (C, F)."""
+        ratings = profiles.matrix()
+        features, targets = self.item_vectors_[ratings.indices], ratings.data.astype(np.float64)  # (M, K), (M,)
+        if self.biases:
+            targets -= self.mean_ + features[:, 0]
+            features[:, 0] = 1.0
+        moved = _prior.moved(features, targets, (self.prior_mean_, self.prior_root_))  # (M, K)
+        return spread(ratings.indices, (vectors @ moved[:, int(self.biases) :].T).astype(np.float32), profiles)
 
     def similarity(self, items: IntArray) -> FloatArray:
         """Cosine (C, I) of the items' vectors, biases left out; -inf for items without ratings."""

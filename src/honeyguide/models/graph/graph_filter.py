@@ -36,6 +36,7 @@ class GraphFilter(Recommender):
     """
 
     task: ClassVar[Task] = "ranking"
+    additive: ClassVar[bool] = True
     shapes: ClassVar[Mapping[str, str]] = {"weights_": "II", "vectors_": "IK", "scale_": "I"}
 
     factors: int = param(128, low=1, tune=(16, 512, "log"), help="singular vectors that the low-pass filter lets by")

@@ -32,6 +32,7 @@ class RP3Beta(Recommender):
     """
 
     task: ClassVar[Task] = "ranking"
+    additive: ClassVar[bool] = True
     shapes: ClassVar[Mapping[str, str]] = {"weights_": "II"}
 
     alpha: float = param(0.5, low=0.0, tune=(0.1, 1.5), help="exponent of the steps' chances; 1 is the walk as it is")

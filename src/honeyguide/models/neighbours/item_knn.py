@@ -35,6 +35,7 @@ class ItemKnn(Recommender):
     """
 
     task: ClassVar[Task] = "ranking"
+    additive: ClassVar[bool] = True
     shapes: ClassVar[Mapping[str, str]] = {"weights_": "II"}
 
     weighting: Literal["cosine", "tfidf", "bm25"] = param(
