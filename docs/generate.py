@@ -15,6 +15,7 @@ from typing import Any
 import honeyguide
 from honeyguide import cli, service
 from honeyguide.data.dataset import Dataset, Schema
+from honeyguide.data.graph import Graph
 from honeyguide.data.report import Report
 from honeyguide.evaluate import EarlyStopping, Evaluation
 from honeyguide.metrics import metrics
@@ -94,7 +95,9 @@ def api() -> str:
     """Every public name with its signature and docstring."""
     text = "# Python\n\n`import honeyguide as hg`. Each name below is public; so are the models (models.md).\n"
     names = {f"hg.{name}": getattr(honeyguide, name) for name in honeyguide.__all__}
-    results = {cls.__name__: cls for cls in (Dataset, Schema, Report, Split, Audit, Evaluation, EarlyStopping, Tuned)}
+    results = {
+        cls.__name__: cls for cls in (Dataset, Schema, Graph, Report, Split, Audit, Evaluation, EarlyStopping, Tuned)
+    }
     for name, thing in {**names, **results}.items():
         if not callable(thing) or inspect.ismodule(thing):
             continue

@@ -24,7 +24,8 @@ def command(
 
     if html is not None:
         check_out(html, (".html",))
-    report = check(source.table(), memory=service.memory, **source.columns())
+    graph = None if source.graph == "attributes" else source.graph
+    report = check(source.table(), graph=graph, links=source.links, memory=service.memory, **source.columns())
     if html is not None:
         report.html(html)
     if json:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from honeyguide.run import Run
 
 _Option = typer.Option
-_WHOLE = ("data", "items", "users")  # sources, not columns
+_WHOLE = ("data", "items", "users", "graph", "links")  # sources, not columns
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,10 @@ class Source:
     time: Annotated[str | None, _Option(help="Column of times.")] = None
     items: Annotated[str | None, _Option(help="A file about the items: ids, titles, …")] = None
     users: Annotated[str | None, _Option(help="A file about the people: ids, age, country, …")] = None
+    graph: Annotated[
+        str | None, _Option(help="A file about the items as triples: head, relation, tail; or: attributes.")
+    ] = None
+    links: Annotated[str | None, _Option(help="With --graph, a file of items and the entities that they are.")] = None
     separator: Annotated[str | None, _Option(help="Between the fields of a text file.")] = None
     header: Annotated[bool | None, _Option(help="Whether the first line names the columns.")] = None
     encoding: Annotated[str | None, _Option(help="Of a text file, such as latin-1.")] = None
@@ -85,7 +89,7 @@ class Reading:
         """The data; what was recognised is told on the error stream."""
         from honeyguide.cli.output import aside
         from honeyguide.data import sources
-        from honeyguide.data.read import columns_of, read
+        from honeyguide.data.read import beside, columns_of, read
         from honeyguide.errors import ParameterError
         from honeyguide.service import told_of
 
@@ -94,11 +98,13 @@ class Reading:
             if kinds or context:
                 raise ParameterError("--context and --kind are of files; a known set says itself what its columns are")
             data = sources.load(source.data, positive=self.positive)
+            if source.graph is not None or source.links is not None:
+                data = beside(data, source.graph, source.links, invalid=self.invalid)  # type: ignore[arg-type]
         else:
             given = source.columns()
             aside(f"columns: {columns_of(source.data, context=context, **given).text()}")
             taken: Any = {"positive": self.positive, "invalid": self.invalid, "run": run}
-            taken |= {"kinds": kinds, "context": context}
+            taken |= {"kinds": kinds, "context": context, "graph": source.graph, "links": source.links}
             data = read(source.data, **given, items=source.items, users=source.users, **taken)
         aside(repr(data).strip("<>"))
         return data

@@ -7,7 +7,7 @@ memory some 100 bytes a row.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -21,7 +21,9 @@ from honeyguide.data.patterns import curves, patterns
 from honeyguide.data.report import Finding, Report, Severity
 from honeyguide.data.tables import open_table
 from honeyguide.data.timing import timing
+from honeyguide.data.triples import gather_graph, graph_findings
 from honeyguide.data.usable import Events, usable_rows
+from honeyguide.data.vocabulary import Vocabulary
 from honeyguide.errors import ParameterError
 from honeyguide.run import Run
 
@@ -50,6 +52,8 @@ def check(
     rating: str | None = None,
     value: str | None = None,
     time: str | None = None,
+    graph: Any = None,
+    links: Any = None,
     scale: tuple[float, float] | None = None,
     separator: str | None = None,
     header: bool | None = None,
@@ -61,9 +65,9 @@ def check(
 ) -> Report:
     """What is wrong with a source, and what is worth knowing before a model is trained on it.
 
-    The arguments that describe the source are those of `read`. `now` is the moment after which a time is impossible, by
-    default the present; `memory` says for a shape how many bytes each model would take;
-    `run` says whether a progress bar is shown.
+    The arguments that describe the source, and a graph of knowledge beside it, are those of `read`. `now` is the moment
+    after which a time is impossible, by default the present; `memory` says for a shape how many bytes each model would
+    take; `run` says whether a progress bar is shown.
     """
     if scale is not None and not scale[0] < scale[1]:
         raise ParameterError(
@@ -83,6 +87,7 @@ def check(
             *_id_findings(found),
             *timing(events, found, now),
             *patterns(events, found, scale),
+            *_graph_findings(found, graph, links),
         ]
     values, binned = _histogram(events, columns)
     order: list[Severity] = ["error", "warning", "note"]
@@ -151,6 +156,14 @@ def _id_findings(found: Gathered) -> list[Finding]:
         examples = tuple(int(row) + 1 for row in rows[:SHOWN])
         findings.append(Finding(f"mixed-looking-{role}-ids", severity, len(rows), examples, message, remedy))
     return findings
+
+
+def _graph_findings(found: Gathered, graph: Any, links: Any) -> Iterator[Finding]:
+    """The faults of a graph of knowledge for the items that were gathered."""
+    ids = found.item_ids
+    if graph is not None and len(ids.values):
+        items = Vocabulary.of(ids.settled(ids.kind == "integer" or (ids.kind == "text" and ids.canonical)))
+        yield from graph_findings(gather_graph(graph, items=items, links=links), len(items))
 
 
 _AS_STRINGS = "nothing, if they are meant so; ask for them as strings, in quotes: '007', not 7"

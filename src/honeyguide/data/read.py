@@ -21,7 +21,9 @@ from honeyguide.data.dataset import Dataset, Positive, Schema
 from honeyguide.data.faults import Fault, Faults, phrase
 from honeyguide.data.features import Kind, check_kinds
 from honeyguide.data.gather import Gathered, Ids, gather
+from honeyguide.data.graph import Graph
 from honeyguide.data.tables import Table, open_table
+from honeyguide.data.triples import read_graph
 from honeyguide.data.usable import usable_rows
 from honeyguide.data.vocabulary import Vocabulary
 from honeyguide.errors import DataError, HoneyguideWarning, ParameterError
@@ -43,6 +45,8 @@ def read(
     users: Any = None,
     kinds: Mapping[str, Kind] | None = None,
     context: Sequence[str] = (),
+    graph: Any = None,
+    links: Any = None,
     positive: str = "every event",
     scale: tuple[float, float] | None = None,
     separator: str | None = None,
@@ -69,6 +73,11 @@ def read(
     context
         Further columns of the events (numbers, texts, booleans), the circumstances of each: a device, a place, the
         weather. `ranker` reads them.
+    graph, links
+        What is known of items as triples (head, relation, tail), such as (Ran, directed by, Kurosawa), and a table of
+        items and the entities that they are: a source or a frame each, whose columns are recognised. Without links an
+        entity named as an item is that item. "attributes" makes the graph of the columns of `items`: those of the kinds
+        "category" and "values". The models `path_walk` and `transe` read it.
     positive
         "every event", or a rule such as ">=4".
     scale
@@ -87,8 +96,8 @@ def read(
     table = open_table(source, separator=separator, header=header, encoding=encoding, query=query)
     given = {"user": user, "item": item, "rating": rating, "value": value, "time": time}
     return from_table(
-        table, given, items=items, users=users, kinds=kinds, context=context, positive=positive, scale=scale,
-        name=name, invalid=invalid, run=run,
+        table, given, items=items, users=users, kinds=kinds, context=context, graph=graph, links=links,
+        positive=positive, scale=scale, name=name, invalid=invalid, run=run,
     )  # fmt: skip
 
 
@@ -120,6 +129,8 @@ def from_table(
     users: Any = None,
     kinds: Mapping[str, Kind] | None = None,
     context: Sequence[str] = (),
+    graph: Any = None,
+    links: Any = None,
     positive: str = "every event",
     scale: tuple[float, float] | None = None,
     name: str = "",
@@ -149,7 +160,16 @@ def from_table(
         raise DataError(f"{table.name} has no row that can be used; {faults.advice} says why")
     data = _dataset(found, known_users, known_items, rule, scale, table.frame, name)
     circumstances = pl.DataFrame() if data.context is None else data.context.clear()
-    return replace(data, schema=replace(data.schema, kinds=declared, context=circumstances))
+    data = replace(data, schema=replace(data.schema, kinds=declared, context=circumstances))
+    return beside(data, graph, links, invalid=invalid)
+
+
+def beside(data: Dataset, graph: Any, links: Any = None, *, invalid: Literal["refuse", "drop"] = "refuse") -> Dataset:
+    """The data with a graph of knowledge, given as `read` takes it."""
+    made = graph is None or isinstance(graph, Graph) or (isinstance(graph, str) and graph == "attributes")
+    if made and links is not None:
+        raise ParameterError("links= goes with a graph= that is a file or a table of triples.")
+    return data.with_graph(graph if made else read_graph(graph, items=data.schema.items, links=links, invalid=invalid))
 
 
 def _refuse_or_warn(found: Gathered, dropped: int, invalid: str) -> None:

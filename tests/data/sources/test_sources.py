@@ -11,7 +11,10 @@ import numpy as np
 import pytest
 
 from honeyguide.data import sources
-from honeyguide.data.sources import _files, load, movielens_100k, movielens_small
+from honeyguide.data.dataset import Dataset
+from honeyguide.data.graph import Graph
+from honeyguide.data.sources import _files, load, movielens_100k, movielens_100k_kg, movielens_small
+from honeyguide.data.triples import read_graph
 from honeyguide.errors import DataError, LicenceNotice, ParameterError
 
 
@@ -57,9 +60,9 @@ def test_an_unknown_name_lists_the_known() -> None:
     with pytest.raises(DataError) as caught:
         load("nope")
     assert str(caught.value) == (
-        "there is no data set 'nope'; known are amazon-beauty, amazon-musical-instruments, lastfm, lastfm-sequences, "
-        "movielens-100k, movielens-1m, movielens-1m-positives, movielens-latest-small, movielens-small, online-retail; "
-        "other files are for read()"
+        "there is no data set 'nope'; known are amazon-beauty, amazon-musical-instruments, lastfm, lastfm-kg, "
+        "lastfm-sequences, movielens-100k, movielens-100k-kg, movielens-1m, movielens-1m-kg, movielens-1m-positives, "
+        "movielens-latest-small, movielens-small, online-retail; other files are for read()"
     )
 
 
@@ -108,6 +111,65 @@ def test_counts_of_the_other_sets(name: str, shape: tuple[int, int, int], real_d
     data = load(name, folder=real_data)
     assert (len(data), data.n_users, data.n_items) == shape
     assert (data.values > 0).all()
+
+
+@pytest.mark.data
+@pytest.mark.parametrize(
+    ("name", "shape", "graph"),
+    [
+        ("lastfm-kg", (21_173, 1_872, 3_846), (15_518 - 49, 9_366, 60, 3_846)),  # 49 from an artist to itself
+        ("movielens-100k-kg", (100_000, 943, 1_682), (91_631, 34_628, 24, 1_495)),
+        ("movielens-1m-kg", (575_281, 6_038, 3_883), (20_782, 7_008, 7, 2_347)),
+    ],
+)
+def test_counts_of_sets_with_a_graph(
+    name: str, shape: tuple[int, int, int], graph: tuple[int, int, int, int], real_data: Path
+) -> None:
+    data = load(name, folder=real_data)
+    assert (data.schema.name, len(data), data.n_users, data.n_items) == (name, *shape)
+    assert data.graph is not None
+    linked = int((data.graph.links >= 0).sum())
+    assert (len(data.graph), data.graph.n_entities, data.graph.n_relations, linked) == graph
+
+
+@pytest.mark.data
+def test_films_have_the_directors_they_have(real_data: Path) -> None:
+    data = load("movielens-1m-kg", folder=real_data)
+    graph, items = data.graph, data.schema.items
+    assert graph is not None
+    directs = graph.relations == graph.relation_names.index("film.film.director")
+    toy_story = graph.links[items.encode([1])[0]]
+    lasseter = graph.tails[directs & (graph.heads == toy_story)]
+    his = graph.heads[directs & np.isin(graph.tails, lasseter)]
+    assert items.decode(np.flatnonzero(np.isin(graph.links, his))).to_list() == [1, 2355, 3114]  # two Toy Stories, Bugs
+
+
+@pytest.mark.data
+def test_links_of_movielens_100k_are_by_the_ids_of_another_set(real_data: Path) -> None:
+    right = load("movielens-100k-kg", folder=real_data)
+    graph = right.graph
+    assert graph is not None
+    as_they_are = read_graph(
+        *movielens_100k_kg.FILES.find("ml-100k.kg", folder=real_data), items=right.schema.items,
+        links=movielens_100k_kg.FILES.find("ml-100k.link", folder=real_data)[0],
+    )  # fmt: skip
+    assert alike(right, graph) > 0.45  # Jurassic Park and The Lost World have none
+    assert alike(right, as_they_are) < 0.1
+
+
+def alike(data: Dataset, graph: Graph) -> float:
+    """The share of films and their sequels whose titles have a word of five letters or more in common."""
+    sequels = graph.relations == graph.relation_names.index("film.film.sequel")
+    film = {entity: item for item, entity in enumerate(graph.links.tolist()) if entity >= 0}
+    pairs = [
+        (film[h], film[t])
+        for h, t in zip(graph.heads[sequels], graph.tails[sequels], strict=True)
+        if h in film and t in film
+    ]
+    words = [
+        {w for w in title.lower().split(" (")[0].split() if len(w) > 4} for title in data.schema.item_table["title"]
+    ]
+    return float(np.mean([bool(words[one] & words[other]) for one, other in pairs]))
 
 
 @pytest.mark.data
