@@ -337,7 +337,7 @@ def test_similar_items(model: Recommender, ratings: Dataset) -> None:
 def test_the_smallest_data(model: Recommender, make: object, rows: list[tuple[str, str, float, int]]) -> None:
     data = make(rows)  # type: ignore[operator]
     given = {name: getattr(model, name) for name in params.declarations(type(model))}
-    if registry.family(type(model).__name__) == "content":
+    if isinstance(model, hg.models.Attributes | hg.models.Text):
         with pytest.raises(DataError, match="nothing of the kind that two share"):
             type(model)(**given).fit(data)
         return
