@@ -15,7 +15,7 @@ import honeyguide
 ROOT = Path(honeyguide.__file__).parent
 # A line may import only lines above it; names on one line may not import each other.
 LINES = """errors arrays|params|progress|files|artifact|checkpoint|run|kernels|data|split|training|models|metrics|
-evaluate|tune|service|cli"""
+rerank|evaluate|tune|service|cli"""
 ORDER = [line.split() for line in LINES.split("|")]
 APART = [
     ("split", "metrics"),

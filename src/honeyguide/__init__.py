@@ -15,6 +15,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from honeyguide import models as models
+    from honeyguide import rerank as rerank
     from honeyguide.data.check import check as check
     from honeyguide.data.read import read as read
     from honeyguide.data.sources import load as load
@@ -42,6 +43,7 @@ _PUBLIC = {
     "models": "honeyguide.models:",
     "open": "honeyguide.models.stored:open_model",
     "read": "honeyguide.data.read:read",
+    "rerank": "honeyguide.rerank:",
 }
 __all__ = ["__version__", "model", *_PUBLIC]
 

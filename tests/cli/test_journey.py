@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import shlex
 import warnings
 from collections.abc import Callable
@@ -105,6 +106,21 @@ READERS: dict[str, Callable[[Path], pl.DataFrame]] = {
     ".csv": lambda path: pl.read_csv(path, schema_overrides={"score": pl.Float32, "rank": pl.Int32}),
     ".jsonl": lambda path: pl.read_ndjson(path, schema_overrides={"score": pl.Float32, "rank": pl.Int32}),
 }
+
+
+def test_lists_are_reranked(call: Call, shop: Path, ease: Recommender, tmp_path: Path) -> None:
+    file, how = shop / "ease.safetensors", "mmr:trade=0.9:of=histories"
+    rerank = hg.rerank.MMR(trade=0.9, of="histories")
+    own = ease.recommend([3], k=5)["item"].to_list()
+    asked = call("recommend", file, "--user", 3, "-k", 5, "--rerank", how, "--json")
+    assert [row["item"] for row in json.loads(asked.out)] == ease.recommend([3], k=5, rerank=rerank)["item"].to_list()
+    assert [row["item"] for row in json.loads(asked.out)] != own
+    out = tmp_path / "lists.parquet"
+    assert call("recommend", file, "--all", "-k", 5, "--rerank", how, "--out", out).status == 0
+    assert pl.read_parquet(out).equals(pl.concat(ease.recommend_all(5, rerank=rerank)))
+    assert call("recommend", file, "--user", 3, "--rerank", "nothing").error == (
+        "there is no re-ranker 'nothing'; there are: mmr, calibrated, xquad, quotas."
+    )
 
 
 @pytest.mark.parametrize("suffix", READERS)

@@ -33,6 +33,13 @@ def command(
     k: Length = 10,
     exclude: Annotated[list[str] | None, typer.Option(metavar="ITEM", help="Never recommend it.")] = None,
     seen: Annotated[bool, typer.Option(help="Also what the person has already.")] = False,
+    rerank: Annotated[
+        str | None,
+        typer.Option(
+            metavar="HOW",
+            help="Choose among the first candidates: mmr:trade=0.3, calibrated, xquad, quotas:of=new:least=0.2.",
+        ),
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="Write to a .parquet, .csv or .jsonl file.")] = None,
     json: Json = False,
 ) -> None:
@@ -49,19 +56,21 @@ def command(
         raise ParameterError("--context and --at are of one moment of asking, --all has none")
     if out is not None:
         check_out(out, service.TABLES)
+    ranker = service.reranker(rerank) if rerank else None
     opened, run = open_model(model), how.run()
     schema = opened.schema_
     banned = service.items_of(schema, exclude) if exclude else None
     if all_ and out is not None:
-        rows = service.write_lists(opened, out, k=k, exclude=banned, seen=seen, run=run)
+        rows = service.write_lists(opened, out, k=k, exclude=banned, seen=seen, rerank=ranker, run=run)
         return wrote(out, f"{rows:,} rows", machine=json, rows=rows)
     people = service.users_of(schema, user) if user else None
     past = None if people is not None else service.history_of(schema, history or [])
     known = service.told_of(about, "what is known of someone") if about else None
     circumstances = service.told_of(context, "a circumstance") if context else None
     table = opened.recommend(
-        people, history=past, attributes=known, context=circumstances, at=at, k=k, exclude=banned, seen=seen, run=run
-    )
+        people, history=past, attributes=known, context=circumstances, at=at, k=k, exclude=banned, seen=seen,
+        rerank=ranker, run=run,
+    )  # fmt: skip
     if out is not None:
         service.write_table(table, out)
         return wrote(out, f"{len(table):,} rows", machine=json, rows=len(table))

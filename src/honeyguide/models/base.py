@@ -213,6 +213,7 @@ class Recommender(ABC):
         items: Iterable[Id] | None = None,
         exclude: Iterable[Id] | None = None,
         seen: bool = False,
+        rerank: lists.Reranking | None = None,
         run: Run | None = None,
     ) -> Any:
         """The k best items of each person: a table of user, item, score, rank.
@@ -222,33 +223,39 @@ class Recommender(ABC):
         columns of `read(users=)`, for models that read them: with a history or alone. `context` are the circumstances
         of asking, in the columns of `read(context=)`, and `at` is the moment (seconds since 1970, a datetime or ISO
         8601 text), also for models that read them; without, they are not known. `items` are the only ones to rank,
-        `exclude` never appear; what is in the history appears only if `seen`. Raises UnknownIdError for a user never
-        seen.
+        `exclude` never appear; what is in the history appears only if `seen`. `rerank`, such as `hg.rerank.MMR()`,
+        chooses and orders the list among the model's first candidates; the scores stay the model's. Raises
+        UnknownIdError for a user never seen.
         """
         self._need_fit()
         _check_k(k)
         profiles, names = people.ask(self, users, history, attributes)
         profiles = people.asked_at(profiles, at, context)
-        codes, scores = lists.top_k(
-            lists.source(self), profiles, k, candidates=self._item_codes(items), exclude=self._item_codes(exclude),
-            seen=seen, run=run or Run(),
+        made = lists.of_model(
+            self, profiles, k, candidates=self._item_codes(items), exclude=self._item_codes(exclude), seen=seen,
+            rerank=rerank, run=run or Run(),
         )  # fmt: skip
+        codes, scores = lists.joined(made)
         return self.schema_.deliver(self.as_table(names, codes, scores))
 
     def recommend_all(
-        self, k: int = 10, *, exclude: Iterable[Id] | None = None, seen: bool = False, run: Run | None = None
-    ) -> Iterator[pl.DataFrame]:
+        self, k: int = 10, *, exclude: Iterable[Id] | None = None, seen: bool = False,
+        rerank: lists.Reranking | None = None, run: Run | None = None,
+    ) -> Iterator[pl.DataFrame]:  # fmt: skip
         """The lists of all people of the training data, a Polars table per block: memory follows the block."""
         self._need_fit()
         _check_k(k)
-        return self._tables(people.trained(self), k, self._item_codes(exclude), seen, run or Run())
+        asked = people.trained(self)
+        made = lists.of_model(
+            self, asked, k, exclude=self._item_codes(exclude), seen=seen, rerank=rerank, run=run or Run()
+        )
+        return self._tables(made, len(asked), run or Run())
 
     def _tables(
-        self, profiles: Profiles, k: int, exclude: IntArray | None, seen: bool, run: Run
+        self, made: Iterator[tuple[slice, IntArray, FloatArray]], count: int, run: Run
     ) -> Iterator[pl.DataFrame]:
-        source = lists.source(self)
-        with run.track("recommending", len(profiles)) as bar:
-            for rows, codes, scores in lists.blocks(source, profiles, k, exclude=exclude, seen=seen, run=run):
+        with run.track("recommending", count) as bar:
+            for rows, codes, scores in made:
                 users = np.arange(rows.start, rows.stop, dtype=np.int32)
                 yield self.as_table(self.schema_.users.decode(users), codes, scores)
                 bar.advance(len(codes))

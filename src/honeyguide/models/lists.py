@@ -7,16 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
 
 from honeyguide.arrays import FloatArray, IntArray
 from honeyguide.data.profiles import Profiles
-from honeyguide.errors import ArtifactError
+from honeyguide.errors import ArtifactError, ParameterError
 from honeyguide.models import vectors
 from honeyguide.models.vectors import Factored
 from honeyguide.run import Run
+
+if TYPE_CHECKING:
+    from honeyguide.models.base import Recommender
 
 CELLS = 16 << 20
 _ROWS = 1024  # people scored at once, at most: enough for the matrix product to run at full speed
@@ -27,6 +30,19 @@ Source = Score | Factored
 
 class _Scores(Protocol):
     def score(self, profiles: Profiles, items: IntArray | None = None) -> FloatArray: ...
+
+
+@runtime_checkable
+class Reranking(Protocol):
+    """What makes a list of a model's candidates: `rerank` has some, a caller may have another."""
+
+    def pool(self, k: int) -> int:
+        """How many candidates it wants for a list of k."""
+
+    def order(
+        self, model: Recommender, profiles: Profiles, codes: IntArray, scores: FloatArray, k: int, run: Run
+    ) -> tuple[IntArray, FloatArray]:
+        """Codes and scores (B, min(k, n)) of the list of each profile, of candidates (B, n), best first; -1: none."""
 
 
 def source(model: _Scores) -> Source:
@@ -43,10 +59,31 @@ def top_k(
     `candidates` (C,) and `exclude` are item codes; items of the history are left out unless `seen`. Where fewer than k
     remain, the places left have code -1 and score -inf. Lists are no longer than there are candidates.
     """
-    parts = list(blocks(source, profiles, k, candidates=candidates, exclude=exclude, seen=seen, run=run))
+    return joined(blocks(source, profiles, k, candidates=candidates, exclude=exclude, seen=seen, run=run))
+
+
+def joined(made: Iterator[tuple[slice, IntArray, FloatArray]]) -> tuple[IntArray, FloatArray]:
+    """The codes and scores of all blocks, one below another."""
+    parts = list(made)
     if not parts:
         return np.zeros((0, 0), np.int32), np.zeros((0, 0), np.float32)
     return np.concatenate([codes for _, codes, _ in parts]), np.concatenate([scores for _, _, scores in parts])
+
+
+def of_model(
+    model: Recommender, profiles: Profiles, k: int, *, candidates: IntArray | None = None,
+    exclude: IntArray | None = None, seen: bool = False, rerank: Reranking | None = None, run: Run,
+) -> Iterator[tuple[slice, IntArray, FloatArray]]:  # fmt: skip
+    """A model's lists block by block, (rows, codes, scores), re-ranked or as they are."""
+    if rerank is not None and not isinstance(rerank, Reranking):
+        raise ParameterError(f"rerank must be a re-ranker, such as hg.rerank.MMR(), got {rerank!r}.")
+    pool = k if rerank is None else max(k, rerank.pool(k))
+    made = blocks(source(model), profiles, pool, candidates=candidates, exclude=exclude, seen=seen, run=run)
+    for rows, codes, scores in made:
+        if rerank is None:
+            yield rows, codes, scores
+        else:
+            yield rows, *rerank.order(model, profiles.take(rows), codes, scores, k, run)
 
 
 def blocks(

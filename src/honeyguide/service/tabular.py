@@ -13,6 +13,7 @@ from honeyguide.data.vocabulary import Id
 from honeyguide.errors import ParameterError
 from honeyguide.files import check_out, whole
 from honeyguide.models.base import Recommender
+from honeyguide.models.lists import Reranking
 from honeyguide.run import Run
 
 TABLES = (".parquet", ".csv", ".jsonl")  # the files that tables are written to
@@ -26,6 +27,7 @@ def write_lists(
     k: int = 10,
     exclude: Sequence[Id] | None = None,
     seen: bool = False,
+    rerank: Reranking | None = None,
     run: Run | None = None,
 ) -> int:
     """Write everybody's list to a Parquet, CSV or JSON-lines file, streamed; the number of rows."""
@@ -33,7 +35,7 @@ def write_lists(
 
     model._need_fit()
     users, items = (_TYPES[side.kind] for side in (model.schema_.users, model.schema_.items))
-    tables = model.recommend_all(k, exclude=exclude, seen=seen, run=run)
+    tables = model.recommend_all(k, exclude=exclude, seen=seen, rerank=rerank, run=run)
     rows = 0
 
     def parts(*_: Any) -> Iterator[pl.DataFrame]:
