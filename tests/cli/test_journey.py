@@ -213,9 +213,16 @@ def test_compare_saves_the_winner_of_validation_refitted_on_all(call: Call, shop
     assert saved.fingerprint_ == data.fingerprint
     again = {"random": hg.models.Random(), "ease": hg.models.Ease(reg=20)}[winner].fit(data, run=run)
     assert saved.recommend(3).equals(again.recommend(3))
-    text = call(*asked, "--models", "random,ease")
+    text = call(*asked, "--models", "random,ease", "--metric", "diversity", "--metric", "gini@5")
     assert "ndcg@10" in text.out
+    assert (
+        "diversity@10: mean over pairs of a list's items of 1 - their cosine, by who has them in training" in text.out
+    )
+    assert "gini@5 ↓" in text.out
     assert "fitted in" in text.err
+    refused = call(*asked, "--models", "random,ease", "--metric", "miscalibration")
+    assert refused.error == "items have no column of categories or values, such as genres: read items= too."
+    assert "fitted in" not in refused.err
 
 
 def test_tune_goes_on_and_saves(call: Call, shop: Path, tmp_path: Path) -> None:

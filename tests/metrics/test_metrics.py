@@ -16,6 +16,12 @@ def test_a_name_gives_its_function_and_length() -> None:
     assert metric("recall@5", k=20).k == 5
     assert metric("rmse").root
     assert not metric("mae").root
+    tagged = metric("exposure:kind of thing=a@b:c@5")
+    assert (tagged.name, tagged.of, tagged.k) == ("exposure:kind of thing=a@b:c@5", "kind of thing=a@b:c", 5)
+    assert (metric("diversity", k=7).name, metric("diversity:genres", k=7).name) == (
+        "diversity@7",
+        "diversity:genres@7",
+    )
 
 
 def test_every_metric_has_a_definition_and_a_direction() -> None:

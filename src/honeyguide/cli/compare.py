@@ -20,6 +20,10 @@ def command(
     models: Annotated[str, typer.Option(help="Names, with commas between.")],
     set_: Settings = None,
     k: Length = 10,
+    metric: Annotated[
+        list[str] | None,
+        typer.Option(help="One more, such as diversity or miscalibration:genres@10; may be repeated."),
+    ] = None,
     save_best: Annotated[
         str | None, typer.Option(metavar="METRIC", help="Refit the best by this metric on all data and save it.")
     ] = None,
@@ -34,14 +38,15 @@ def command(
     from honeyguide.files import check_out
     from honeyguide.metrics import metric as metric_named
 
-    metric = metric_named(save_best or "ndcg@10", k=k).name
+    chosen = metric_named(save_best or "ndcg@10", k=k).name
     if save_best is not None:
         check_out(out, (".safetensors",))
     built = service.build(models.split(","), settings(set_))
     run = how.run()
     data = reading.read(source, run)
     result = service.compare(
-        data, built, kind=parts.split, test=parts.test, validation=parts.validation, metric=metric, k=k, run=run,
+        data, built, kind=parts.split, test=parts.test, validation=parts.validation, metric=chosen,
+        also=metric or (), k=k, run=run,
         told=lambda name, seconds: aside(f"{name}: fitted in {seconds:.1f} s"),
     )  # fmt: skip
     if json:
@@ -49,8 +54,8 @@ def command(
     else:
         say(str(result.test))
     if save_best is not None:
-        name = result.best(metric)
+        name = result.best(chosen)
         winner = result.refit(name)
         with run.track(f"writing {out}"):
             winner.save(out)
-        aside(f"{out}: {name}, best by validation {metric}, refitted on all data")
+        aside(f"{out}: {name}, best by validation {chosen}, refitted on all data")

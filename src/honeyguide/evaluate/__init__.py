@@ -2,6 +2,7 @@
 
 exam        what is asked of a model: whose lists, what proved relevant, which ratings
 measure     `evaluate`: every model sits the exam
+backdrop    what metrics beyond accuracy set lists against
 evaluation  what came out: tables, text, paired tests, the best
 resample    bootstrap over people, sign-flip tests, Holm's correction: arrays in, arrays out
 watch       `early_stopping`, and `fit_early`: the number of epochs found on a held-out share

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
@@ -67,6 +68,11 @@ class Exam:
         return Popularity(np.bincount(matrix.indices, minlength=self.train.n_items), people)
 
     @cached_property
+    def backdrops(self) -> dict[tuple[str, str], Any]:
+        """What metrics beyond accuracy set lists against, by what they need and of which column."""
+        return {}
+
+    @cached_property
     def trained_items(self) -> BoolArray:
         """(I,) whether an item has training events."""
         found: BoolArray = self.popularity.counts > 0
@@ -78,12 +84,14 @@ class Exam:
         some = np.diff(self.profiles.indptr) > 0
         return {"known people": known, "warm people": ~known & some, "cold people": ~some}
 
-    def lists(self, model: Recommender, k: int, run: Run, *, name: str = "") -> IntArray:
-        """(A, min(k, I)) the item codes of the lists of `asked`, made in blocks."""
+    def lists(
+        self, model: Recommender, k: int, run: Run, *, name: str = "", rerank: lists.Reranking | None = None
+    ) -> IntArray:
+        """(A, min(k, I)) the item codes of the lists of `asked`, made in blocks; re-ranked, where told so."""
         profiles = self.profiles.take(self.asked)
         made = np.empty((len(profiles), min(k, self.train.n_items)), np.int32)
         with run.track(f"lists of {name}", len(profiles)) as bar:
-            for rows, codes, _ in lists.blocks(lists.source(model), profiles, k, run=run):
+            for rows, codes, _ in lists.of_model(model, profiles, k, rerank=rerank, run=run):
                 made[rows] = codes
                 bar.advance(len(codes))
         return made

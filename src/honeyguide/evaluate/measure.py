@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from typing import TypeAlias
 
 import numpy as np
 import scipy.sparse as sp
@@ -12,19 +13,21 @@ from honeyguide.arrays import AnyArray, BoolArray, DoubleArray, FloatArray, IntA
 from honeyguide.data.dataset import Dataset
 from honeyguide.data.profiles import Profiles
 from honeyguide.errors import ParameterError
+from honeyguide.evaluate.backdrop import backdrop, settled
 from honeyguide.evaluate.evaluation import Counts, Evaluation, Result
 from honeyguide.evaluate.exam import Exam, exam, of_items
 from honeyguide.metrics import Metric, metric
 from honeyguide.models import registry
 from honeyguide.models.base import Recommender
-from honeyguide.models.lists import top_k
+from honeyguide.models.lists import Reranking, top_k
 from honeyguide.run import Run
 
+Reranked: TypeAlias = tuple[Recommender, Reranking]
 USUAL = ("ndcg", "recall", "precision", "mrr", "coverage")
 
 
 def evaluate(
-    models: Mapping[str, Recommender] | Sequence[Recommender],
+    models: Mapping[str, Recommender | Reranked] | Sequence[Recommender],
     train: Dataset,
     test: Dataset,
     *,
@@ -38,6 +41,7 @@ def evaluate(
 ) -> Evaluation:
     """Measure models that were fitted on `train` by the events of `test`.
 
+    models       by name; a pair (model, re-ranker) has its lists re-ranked
     metrics      names such as "ndcg@10" or "rmse"; a list metric without a length takes `k`
     history      what the models are shown of people they were not trained on: `Split.history`
     resamples    of the bootstrap over people, drawn by `seed`; 0: no intervals
@@ -46,19 +50,22 @@ def evaluate(
     Rating models are asked for ratings and for lists, ranking models for lists alone. ParameterError for a model
     fitted on other data than `train`; DataError for a test part without events.
     """
-    run, named = run or Run(), _named(models)
+    run, given = run or Run(), _named(models)
+    again = {name: model[1] for name, model in given.items() if isinstance(model, tuple)}
+    named = {name: model[0] if isinstance(model, tuple) else model for name, model in given.items()}
     for name, model in named.items():
         _check(name, model, train)
     if isinstance(resamples, bool) or not isinstance(resamples, int) or resamples < 0:
         raise ParameterError(f"resamples must be an integer >= 0, got {resamples!r}.")
     asked = _metrics(metrics, k, rated=train.schema.explicit and any(m.task == "rating" for m in named.values()))
+    asked = tuple(settled(metric, train.schema) for metric in asked)
     paper = exam(train, test, history=history)
     results: dict[str, dict[tuple[str, str], Result]] = {}
     seconds: dict[str, dict[str, float]] = {}
     _warm_up(paper, run)
     for name, model in named.items():
         begun = time.perf_counter()
-        answers = _Answers(paper, model, asked, run, name)
+        answers = _Answers(paper, model, asked, run, name, again.get(name))
         seconds[name] = {"recommend": time.perf_counter() - begun} if answers.lists is not None else {}
         if fit_seconds is not None and name in fit_seconds:
             seconds[name]["fit"] = fit_seconds[name]
@@ -80,10 +87,12 @@ def _warm_up(paper: Exam, run: Run) -> None:
 class _Answers:
     """One model's lists (A, K) and ratings (N,), and the marks that they get."""
 
-    def __init__(self, paper: Exam, model: Recommender, asked: Iterable[Metric], run: Run, name: str) -> None:
+    def __init__(
+        self, paper: Exam, model: Recommender, asked: Iterable[Metric], run: Run, name: str, rerank: Reranking | None
+    ) -> None:
         longest = max((m.k for m in asked if m.k is not None), default=0)
         self.paper = paper
-        self.lists: IntArray | None = paper.lists(model, longest, run, name=name) if longest else None
+        self.lists: IntArray | None = paper.lists(model, longest, run, name=name, rerank=rerank) if longest else None
         rates = model.task == "rating" and any(m.kind == "rating" for m in asked)
         with run.track(f"ratings of {name}"):
             self.ratings: FloatArray | None = paper.ratings(model) if rates else None
@@ -113,7 +122,7 @@ def mark(
     if lists is None:
         return Result(float("nan"))
     if metric.kind == "beyond":
-        found = metric.function(lists, paper.popularity, k=metric.k)
+        found = metric.function(lists, backdrop(metric, paper), k=metric.k)
         return Result(found) if isinstance(found, float) else _result(found, paper)
     relevant: sp.csr_matrix = paper.relevant[paper.asked]
     return _result(metric.function(lists, relevant if items is None else of_items(relevant, items), k=metric.k), paper)
@@ -137,12 +146,12 @@ def _result(values: DoubleArray, paper: Exam) -> Result:
     return Result.of_people(sums, counts)
 
 
-def _named(models: Mapping[str, Recommender] | Sequence[Recommender]) -> dict[str, Recommender]:
+def _named(models: Mapping[str, Recommender | Reranked] | Sequence[Recommender]) -> dict[str, Recommender | Reranked]:
     """Models by name; those given without one are called as their file, a second one of it with a number."""
+    named: dict[str, Recommender | Reranked] = {}
     if isinstance(models, Mapping):
         named = dict(models)
     else:
-        named = {}
         for model in models:
             name, number = _name(model), 1
             while (name if number == 1 else f"{name}-{number}") in named:

@@ -1,21 +1,24 @@
 """Metrics by name: `metric("ndcg@10")`, `metric("rmse")`; `metrics()` lists them with their definitions.
 
 ranking   of lists against the items that proved relevant        rating   of predicted against true ratings
-beyond    of lists alone: coverage, novelty, popularity
+beyond    of lists alone: coverage, novelty, popularity          aspects  of lists and what items are: diversity, tastes
+
+Those of aspects take a column of items: `metric("diversity:genres@10")`; without, the column that tells most is taken.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias
 
 from honeyguide.errors import ParameterError
 
 Kind: TypeAlias = Literal["ranking", "rating", "beyond"]
 Better: TypeAlias = Literal["higher", "lower"]
-_NAME = re.compile(r"([a-z_]+)(?:@([1-9]\d{0,8}))?")
+Needs: TypeAlias = Literal["popularity", "likeness", "tastes", "groups", "group"]
+_NAME = re.compile(r"([a-z_]+)(?::(.+?))?(?:@([1-9]\d{0,8}))?")
 
 
 @dataclass(frozen=True)
@@ -23,8 +26,10 @@ class Metric:
     """One metric: its name with the length of the list, what it means, and which direction is better.
 
     function   ranking: (lists, relevant, *, k) -> (B,); rating: (ratings, predictions) -> (N,), the loss of each pair;
-               beyond: (lists, popularity, *, k) -> (B,), or one number for all lists together
+               beyond: (lists, what it needs, *, k) -> (B,), or one number for all lists together
     root       the square root of the mean is reported
+    needs      of beyond: what lists are set against: `Popularity`, rows of likeness, `Tastes`, `Groups`, one of these
+    of         the column of items that is meant, or "column=value"; "" for the usual one
     """
 
     name: str
@@ -34,6 +39,8 @@ class Metric:
     function: Callable[..., Any]
     k: int | None = None
     root: bool = False
+    needs: Needs = "popularity"
+    of: str = ""
 
     def ahead(self, value: float, other: float) -> bool:
         """Whether the first value is better than the second."""
@@ -48,24 +55,28 @@ def metric(name: str, *, k: int | None = None) -> Metric:
     found = _NAME.fullmatch(name)
     known = {m.name: m for m in metrics()}
     if found is None or found[1] not in known:
-        listed = ", ".join(known if found is None or not found[2] else (n for n in known if known[n].kind != "rating"))
+        listed = ", ".join(known if found is None or not found[3] else (n for n in known if known[n].kind != "rating"))
         raise ParameterError(
             f"metric must be one of {listed} (those of lists with their length, ndcg@10), got {name!r}."
         )
     base = known[found[1]]
+    if found[2] and base.needs == "popularity":
+        able = ", ".join(name for name in known if known[name].needs != "popularity")
+        raise ParameterError(f"metric {base.name} is of no column of items, got {name!r}; these are: {able}.")
     if base.kind == "rating":
-        if found[2]:
+        if found[3]:
             raise ParameterError(f"metric {base.name} has no list to cut, got {name!r}: write {base.name!r}.")
         return base
-    length = int(found[2]) if found[2] else k
+    length = int(found[3]) if found[3] else k
     if length is None or length < 1:
         raise ParameterError(f"metric {base.name} needs the length of the list, got {name!r}: write '{base.name}@10'.")
-    return Metric(f"{base.name}@{length}", base.kind, base.better, base.definition, base.function, length)
+    of = found[2] or ""
+    return replace(base, name=f"{base.name}{of and ':'}{of}@{length}", k=length, of=of)
 
 
 def metrics() -> tuple[Metric, ...]:
     """Every metric, without the length of its list."""
-    from honeyguide.metrics import beyond, ranking, rating
+    from honeyguide.metrics import aspects, beyond, ranking, rating
 
     def of_lists(name: str, function: Callable[..., Any], definition: str) -> Metric:
         return Metric(name, "ranking", "higher", definition, function)
@@ -86,4 +97,12 @@ def metrics() -> tuple[Metric, ...]:
         Metric("novelty", "beyond", "higher", "mean -log2(share of people who have the item), bits", beyond.novelty),
         Metric("popularity_lift", "beyond", "lower", "mean popularity of what is shown over what people have",
                beyond.popularity_lift),
+        Metric("diversity", "beyond", "higher", "mean over pairs of a list's items of 1 - their cosine",
+               aspects.diversity, needs="likeness"),
+        Metric("miscalibration", "beyond", "lower", "divergence of the list's shares from the history's, nats",
+               aspects.miscalibration, needs="tastes"),
+        Metric("exposure", "beyond", "higher", "share of all places of one value over its share of what people have",
+               aspects.exposure, needs="group"),
+        Metric("exposure_gap", "beyond", "lower", "part of all places that other values would have in what people have",
+               aspects.exposure_gap, needs="groups"),
     )  # fmt: skip

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import functools
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from honeyguide.data.dataset import Dataset
 from honeyguide.errors import ParameterError
 from honeyguide.evaluate import Evaluation, early_stopping, evaluate
+from honeyguide.evaluate.backdrop import settled
 from honeyguide.evaluate.measure import USUAL
 from honeyguide.metrics import metric as metric_named
 from honeyguide.models.base import Iterative, Recommender
@@ -45,6 +46,7 @@ def compare(
     test: float = 0.1,
     validation: float = 0.1,
     metric: str = "ndcg@10",
+    also: Sequence[str] = (),
     k: int = 10,
     patience: int = 3,
     run: Run | None = None,
@@ -52,14 +54,17 @@ def compare(
 ) -> Comparison:
     """Fit models on the same training part; iterative ones stop where validation no longer improves.
 
-    Ranking models are watched by `metric`, rating models by rmse. `told(name, seconds)` hears of each fit.
+    Ranking models are watched by `metric`, rating models by rmse. `also` are further metrics to measure.
+    `told(name, seconds)` hears of each fit.
     """
     run = run or Run()
     asked = metric_named(metric, k=k)
     rated = data.schema.explicit and any(model.task == "rating" for model in models.values())
     if asked.kind == "rating" and not rated:
         raise ParameterError(f"metric {asked.name} is of ratings, and none of {', '.join(models)} gives any here")
-    metrics = [*(("rmse", "mae") if rated else ()), *USUAL, asked.name]
+    metrics = [*(("rmse", "mae") if rated else ()), *USUAL, asked.name, *also]
+    for name in also:
+        settled(metric_named(name, k=k), data.schema)  # what cannot be measured is said before the fits
     with run.track("splitting"):
         parts = split(data, kind, test=test, validation=validation, seed=run.seed)  # type: ignore[arg-type]
     assert parts.validation is not None
