@@ -57,6 +57,20 @@ def with_items(held: Schema, items: Any) -> Schema:
     return replace(held, items=whole, item_table=table)
 
 
+def first_items(held: Schema, count: int) -> Schema:
+    """The schema with its first `count` items alone; ValueError where there are fewer."""
+    items = held.items
+    if count == len(items):
+        return held
+    if not 0 <= count < len(items):
+        raise ValueError(f"there are {len(items)} items, not {count}")
+    ids, offsets = items.ids[:count], items.offsets
+    if items.kind == "string":
+        ids, offsets = items.ids[: offsets[count]], offsets[: count + 1]
+    first = Vocabulary(items.kind, ids, offsets, items.order[items.order < count])
+    return replace(held, items=first, item_table=held.item_table.head(count))
+
+
 def _trained_on(model: Recommender) -> Dataset:
     histories = model.histories_
     if len(histories) == 0 and len(model.schema_.users):

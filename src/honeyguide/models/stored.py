@@ -8,7 +8,7 @@ from __future__ import annotations
 import io
 import sys
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,12 +23,13 @@ from honeyguide.data.features import check_kinds
 from honeyguide.data.profiles import Profiles
 from honeyguide.data.vocabulary import Vocabulary
 from honeyguide.errors import ArtifactError
-from honeyguide.models import registry, sound
+from honeyguide.models import registry, renew, sound
 
 if TYPE_CHECKING:
     from honeyguide.models.base import Recommender
 
 _COMMON = ("schema_", "histories_", "fingerprint_")  # kept once, apart from the model's own state
+_ITEMS = "items"  # how many a model in the learned state of another knows
 _TABLES = ("item_table", "user_table", "context")
 _VERSIONED = ("honeyguide", "numpy", "scipy", "numba", "keras", "jax", "tensorflow")
 
@@ -80,14 +81,16 @@ def open_model(path: str | Path, *, verify: bool = False) -> Recommender:
 
 
 def _share(model: Recommender, value: Any) -> None:
-    """Models in the learned state serve the same people and items."""
+    """Models in the learned state serve the same people and items; of these the first, where new ones came later."""
     from honeyguide.models.base import Recommender
 
     if isinstance(value, tuple):
         for part in value:
             _share(model, part)
     elif isinstance(value, Recommender):
-        value.schema_, value.histories_, value.fingerprint_ = model.schema_, model.histories_, model.fingerprint_
+        schema = renew.first_items(model.schema_, vars(value).pop(_ITEMS, len(model.schema_.items)))
+        value.schema_, value.fingerprint_ = schema, model.fingerprint_
+        value.histories_ = model.histories_ if schema is model.schema_ else replace(model.histories_, schema=schema)
         sound.state(value)
         for inner in tuple(vars(value).values()):
             _share(model, inner)
@@ -116,7 +119,7 @@ def pack(value: Any, name: str, arrays: dict[str, AnyArray]) -> dict[str, Any]:
         return {"kind": "tuple", "parts": [pack(part, f"{name}.{at}", arrays) for at, part in enumerate(value)]}
     if value is None or isinstance(value, bool | int | float | str | np.generic):
         return {"kind": "scalar", "value": value.item() if isinstance(value, np.generic) else value}
-    return {"kind": "model", **_pack_model(value, name, arrays)}
+    return {"kind": "model", _ITEMS: len(value.schema_.items), **_pack_model(value, name, arrays)}
 
 
 def _unpack_model(prefix: str, packed: Mapping[str, Any], arrays: Mapping[str, AnyArray]) -> Recommender:
@@ -148,7 +151,10 @@ def unpack(part: Mapping[str, Any], name: str, arrays: Mapping[str, AnyArray]) -
         case "scalar" if part["value"] is None or isinstance(part["value"], bool | int | float | str):
             return part["value"]
         case "model":
-            return _unpack_model(name, part, arrays)
+            model = _unpack_model(name, part, arrays)
+            if _ITEMS in part:  # files of before some knew fewer have none
+                setattr(model, _ITEMS, int(part[_ITEMS]))
+            return model
     raise ValueError(f"{name!r} is of no kind of learned state")
 
 

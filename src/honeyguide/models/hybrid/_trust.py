@@ -1,0 +1,163 @@
+"""How far each of several models is to be trusted, by how much is known of a person: what switch.py is fitted by.
+
+People are dealt into parts; each part is held out in turn from all models and asked about as new, with so many of
+their positives shown, drawn at random, and the others hidden. Time: the models' fits, O(levels U I M) for U people, I
+items and M models, and O(levels U G P) for G mixtures and the P items that the models propose.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from itertools import product
+from math import comb
+
+import numpy as np
+import scipy.sparse as sp
+
+from honeyguide.arrays import AnyArray, BoolArray, DoubleArray, FloatArray, LongArray
+from honeyguide.data.dataset import Dataset
+from honeyguide.data.profiles import Profiles
+from honeyguide.models.base import Recommender
+from honeyguide.run import Run
+
+LEVELS = (0, 1, 2, 4, 8, 16, 32, 64)  # positives that are known
+_CELLS = 8 << 20  # scores made at once
+_K = 10  # of ndcg
+_POOL = 100  # best items of each model that a mixture chooses from
+_PEOPLE = 2000  # asked about at most
+_MIXTURES = 300  # at most
+_TIE = 1e-13  # less than what scores differ by where they do
+
+
+def judge(
+    make: Callable[[], Sequence[Recommender]], data: Dataset, *, folds: int, run: Run, told: Callable[[], None]
+) -> tuple[DoubleArray, DoubleArray]:
+    """(L, M) the mixture that is best at each level; (L, M + 1) ndcg@10 there, of each model alone and of the mixture.
+
+    `make` builds the M models. NaN where nobody has more positives than the level: the mixture is that of the level
+    below, or equal parts.
+    """
+    rng, models = run.rng(), len(make())
+    mixtures = simplex(models)
+    fold = rng.permutation(data.n_users) % folds
+    asked = rng.permutation(data.n_users)
+    sums, counts = np.zeros((len(LEVELS), len(mixtures))), np.zeros(len(LEVELS))
+    for part in range(folds):
+        rest = data.take(fold[data.users] != part)
+        people = asked[fold[asked] == part][: -(-_PEOPLE // folds)]
+        if data.schema.positive.mask(rest.values).any():
+            members = [model.fit(rest, run=run) for model in make()]
+            known = np.bincount(rest.positives().indices, minlength=data.n_items) > 0
+            for level, shown, hidden in _asked(data.profiles(np.sort(people)).strangers(), rng):
+                sums[level] += _gains(members, shown, hidden, known, mixtures)
+                counts[level] += len(shown)
+            del members  # before the next are fitted
+        told()
+    weights, found = np.full((len(LEVELS), models), 1.0 / models), np.full((len(LEVELS), models + 1), np.nan)
+    for level, count in enumerate(counts):
+        if count:
+            means = sums[level] / count
+            best = int(means.argmax())
+            weights[level] = mixtures[best]
+            alone = [int(np.flatnonzero(mixtures[:, model] == 1.0)[0]) for model in range(models)]
+            found[level] = means[[*alone, best]]
+        elif level:
+            weights[level] = weights[level - 1]
+    return weights, found
+
+
+def level_of(positives: sp.csr_matrix) -> LongArray:
+    """(B,) the level of each profile, by its positives (B, I): the highest that it reaches."""
+    return np.asarray(np.searchsorted(LEVELS, np.diff(positives.indptr), side="right") - 1, np.int64)
+
+
+def simplex(models: int) -> DoubleArray:
+    """(G, M) mixtures in steps as even and as small as the number of mixtures allows, each model alone among them."""
+    steps = next((s for s in (10, 5, 4, 3, 2) if comb(s + models - 1, models - 1) <= _MIXTURES), 1)
+    if steps == 1:
+        return np.eye(models)
+    found = [each for each in product(range(steps + 1), repeat=models - 1) if sum(each) <= steps]
+    return np.array([(*each, steps - sum(each)) for each in found]) / steps
+
+
+def standard(scores: FloatArray, known: BoolArray) -> FloatArray:
+    """(B, I) scores less the mean, over the deviation, of the person's scores of the items (I,) that are known."""
+    among = scores[:, : len(known)][:, known]
+    mean, spread = among.mean(axis=1, keepdims=True), among.std(axis=1, keepdims=True)
+    level = np.abs(mean) * 1e-6  # a deviation of rounding alone says nothing
+    return np.where(spread > level, (scores - mean) / np.where(spread > level, spread, 1.0), np.float32(0.0))
+
+
+def _asked(profiles: Profiles, rng: np.random.Generator) -> Iterator[tuple[int, Profiles, sp.csr_matrix]]:
+    """Level, profiles with so many positives, and the others (B, I), for whom has more than that."""
+    items, whole = np.int64(len(profiles.schema.items)), profiles.positives()
+    good = np.repeat(np.arange(len(profiles)), np.diff(whole.indptr)) * items + whole.indices
+    pairs, place = np.unique(profiles.rows * items + profiles.items, return_inverse=True)  # (N,), (E,)
+    rows = pairs // items
+    order = np.lexsort((rng.random(len(pairs)), rows))
+    counted = np.isin(pairs[order], good).astype(np.int64)
+    before = np.cumsum(counted) - counted  # (N,) positives before each, of all people
+    first = np.searchsorted(rows[order], np.arange(len(profiles) + 1))
+    total = np.append(before, counted.sum())[first]
+    number = np.empty(len(pairs), np.int64)  # (N,) of the person's positives up to each pair, itself included
+    number[order] = before + counted - total[rows[order]]
+    for level, count in enumerate(LEVELS):
+        there = np.flatnonzero(np.diff(total) > count)
+        if len(there):
+            shown = profiles.where_events((number[place] <= count) & (count > 0)).take(there)
+            hidden = np.isin(pairs, good) & (number > count) & np.isin(rows, there)
+            at = np.searchsorted(there, rows[hidden]), pairs[hidden] % items
+            yield level, shown, sp.csr_matrix((np.ones(len(at[0]), bool), at), shape=(len(there), items))
+
+
+def _gains(
+    members: Sequence[Recommender], shown: Profiles, hidden: sp.csr_matrix, known: BoolArray, mixtures: DoubleArray
+) -> DoubleArray:
+    """(G,) the sum of ndcg@10 over people, of the lists of each mixture."""
+    codes, total = np.flatnonzero(known), np.zeros(len(mixtures))
+    step = max(1, _CELLS // (len(known) * len(members)))
+    ideal = np.cumsum(_discounts(_K))
+    for first in range(0, len(shown), step):
+        asked, wanted = shown.take(slice(first, first + step)), hidden[first : first + step]
+        said = np.stack([standard(model.score(asked), known)[:, codes] for model in members])  # (M, B, W)
+        place = np.full(len(known), -1)
+        place[codes] = np.arange(len(codes))
+        seen = place[asked.items]
+        said[:, asked.rows[seen >= 0], seen[seen >= 0]] = -np.inf
+        at = _proposed(said)  # (B, P)
+        again = np.zeros(at.shape, bool)
+        again[:, 1:] = at[:, 1:] == at[:, :-1]
+        held = np.take_along_axis(said, at[None], axis=2)
+        gone = again | ~np.isfinite(held).all(axis=0)
+        held = np.where(gone, 0.0, held)
+        hit = np.take_along_axis(wanted.toarray()[:, codes], at, axis=1)
+        best = ideal[np.minimum(np.diff(wanted.indptr), _K) - 1]
+        for number, mixture in enumerate(mixtures):
+            mixed = np.where(gone, -np.inf, np.tensordot(mixture, held, axes=1))
+            total[number] += (_gain(mixed, hit & ~gone) / best).sum()
+    return total
+
+
+def _proposed(said: FloatArray) -> LongArray:
+    """(B, P) the best items of each model (M, B, W), sorted; some are there more than once."""
+    width = min(_POOL, said.shape[2])
+    best = [np.argpartition(_falling(each), width - 1, axis=1)[:, :width] for each in said]
+    return np.sort(np.concatenate(best, axis=1), axis=1)
+
+
+def _gain(mixed: DoubleArray, hit: BoolArray) -> DoubleArray:
+    """(B,) the discounted gain of the best places of scores (B, P)."""
+    width = min(_K, mixed.shape[1])
+    keys = _falling(mixed)
+    top = np.argpartition(keys, width - 1, axis=1)[:, :width]
+    order = np.argsort(np.take_along_axis(keys, top, axis=1), axis=1)
+    return np.asarray(np.take_along_axis(hit, np.take_along_axis(top, order, axis=1), axis=1) @ _discounts(width))
+
+
+def _falling(scores: AnyArray) -> DoubleArray:
+    """Numbers (B, P) that rise as scores fall, and from one item to the next where scores are equal, as in lists."""
+    return np.asarray(_TIE * np.arange(scores.shape[1]) - scores)
+
+
+def _discounts(width: int) -> DoubleArray:
+    return np.asarray(1.0 / np.log2(np.arange(width) + 2.0))

@@ -1,0 +1,179 @@
+"""A switch against plain loops over held-out people, planted tastes, places of new items, mistakes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+import honeyguide as hg
+from honeyguide.data.dataset import Dataset
+from honeyguide.errors import ParameterError, UnsupportedError
+from honeyguide.models import registry
+from honeyguide.models.hybrid._trust import LEVELS, simplex
+from honeyguide.models.hybrid.switch import Switch
+from honeyguide.run import Run
+
+Make = Callable[..., Dataset]
+KINDS = ("news", "drama", "sport")
+RUN = Run(seed=4)
+
+
+def planted(people: int = 60, items: int = 48, *, seed: int = 0, names: bool = False) -> Dataset:
+    """Everyone has items of one kind, above all the popular ones; the last six items nobody has."""
+    rng = np.random.default_rng(seed)
+    things = pl.DataFrame({"id": range(items), "kind": [KINDS[i % 3] for i in range(items)]})
+    if names:
+        things = things.with_columns(name=pl.Series([f"{('red', 'blue')[i % 2]} tale" for i in range(items)]))
+    chance = 1.0 / rng.permutation(np.arange(1, items // 3 - 1))
+    rows = [(item % 3, item) for item in range(items - 6)]
+    for user in range(people):
+        mine = rng.choice(len(chance), size=int(rng.integers(1, 8)), replace=False, p=chance / chance.sum())
+        rows += [(user, 3 * int(i) + user % 3) for i in mine]
+    events = pl.DataFrame(rows, schema=["user", "item"], orient="row")
+    return hg.read(events, items=things, kinds={"name": "text"} if names else {})
+
+
+@pytest.fixture(scope="module")
+def data() -> Dataset:
+    return planted()
+
+
+@pytest.fixture(scope="module")
+def model(data: Dataset) -> Switch:
+    return Switch(models="item_knn,attributes,popular", folds=3).fit(data, run=RUN)
+
+
+def z(scores: np.ndarray, had: np.ndarray) -> np.ndarray:
+    """Of one person's scores (I,), by the docstring."""
+    spread = scores[had].std()
+    return (scores - scores[had].mean()) / spread if spread > 1e-6 * abs(scores[had].mean()) else np.zeros_like(scores)
+
+
+def ndcg(scores: np.ndarray, wanted: set[int]) -> float:
+    best = np.argsort(-scores, kind="stable")[:10]
+    gains = [
+        1.0 / np.log2(place + 2) for place, item in enumerate(best) if item in wanted and np.isfinite(scores[item])
+    ]
+    return sum(gains) / sum(1.0 / np.log2(place + 2) for place in range(min(10, len(wanted))))
+
+
+def test_weights_are_the_best_on_people_held_out_by_a_plain_loop(data: Dataset, model: Switch) -> None:
+    rng, names = RUN.rng(), ("item_knn", "attributes", "popular")
+    fold, asked = rng.permutation(data.n_users) % 3, rng.permutation(data.n_users)
+    mixtures = [np.array(each) / 10 for each in product(range(11), repeat=3) if sum(each) == 10]
+    found: dict[int, list[list[float]]] = {level: [] for level in range(len(LEVELS))}
+    for part in range(3):
+        rest = data.take(fold[data.users] != part)
+        members = [registry.create(name, {}).fit(rest) for name in names]
+        had = np.isin(np.arange(data.n_items), rest.items)
+        people = sorted(int(user) for user in asked if fold[user] == part)
+        mine = [np.unique(data.items[data.users == user]) for user in people]
+        draws = np.split(rng.random(sum(map(len, mine))), np.cumsum([len(each) for each in mine])[:-1])
+        for level, count in enumerate(LEVELS):
+            for items, draw in zip(mine, draws, strict=True):
+                if len(items) <= count:
+                    continue
+                order = items[np.argsort(draw)]
+                shown, hidden = order[:count], set(order[count:].tolist())
+                profile = hg.models.people.strangers(data.schema, [[int(item) for item in shown]])
+                said = [z(member.score(profile)[0].astype(np.float64), had) for member in members]
+                row = []
+                for mixture in mixtures:
+                    scores = np.asarray(mixture @ np.array(said))
+                    scores[~had] = scores[shown] = -np.inf
+                    row.append(ndcg(scores, hidden))
+                found[level].append(row)
+    alone = [next(at for at, mixture in enumerate(mixtures) if mixture[m] == 1.0) for m in range(3)]
+    for level, rows in found.items():
+        if not rows:
+            assert np.isnan(model.validation_[level]).all()
+            np.testing.assert_array_equal(model.weights_[level], model.weights_[level - 1])
+            continue
+        means = np.mean(rows, axis=0)
+        chosen = int(np.argmin([np.abs(mixture - model.weights_[level]).sum() for mixture in mixtures]))
+        if level:  # without a history two of the models say the same of all items, and any order of these is theirs
+            np.testing.assert_allclose(model.validation_[level], means[[*alone, chosen]], atol=2e-3)
+            assert means[chosen] >= means.max() - 2e-3
+        assert model.validation_[level][-1] >= model.validation_[level][:-1].max()
+    assert len(found[3]) > 20
+
+
+def test_scores_are_the_weighted_sum_of_standard_scores(data: Dataset, model: Switch) -> None:
+    profiles, had = data.profiles(), np.isin(np.arange(data.n_items), data.items)
+    found, said = model.score(profiles), [member.score(profiles) for member in model.members_]
+    counts = np.diff(data.positives().indptr)
+    for user in range(data.n_users):
+        level = max(at for at, count in enumerate(LEVELS) if count <= counts[user])
+        expected = sum(w * z(s[user].astype(np.float64), had) for w, s in zip(model.weights_[level], said, strict=True))
+        np.testing.assert_allclose(found[user, had], expected[had], rtol=1e-4, atol=1e-4)
+
+
+def test_who_is_not_known_gets_what_is_popular(data: Dataset, model: Switch) -> None:
+    assert model.weights_[0].tolist() == [0.0, 0.0, 1.0]
+    popular = hg.models.Popular().fit(data)
+    had = sorted({int(item) for item in data.items})
+    assert model.recommend(history=[], k=9, items=had)["item"].equals(popular.recommend(history=[], k=9)["item"])
+    assert model.weights_[2][2] < 1.0  # with two positives the others say more
+    assert (model.recommend(history=[0, 3], k=3, items=had)["item"] % 3 == 0).all()
+
+
+def test_new_items_stand_where_the_able_models_see_them(data: Dataset, model: Switch) -> None:
+    content, users, had = hg.models.Attributes().fit(data), list(range(60)), np.arange(48) < 42
+    found, said = model.score(data.profiles()), content.score(data.profiles())
+    expected = np.array([z(row.astype(np.float64), had) for row in said])
+    np.testing.assert_allclose(found[:, 42:], expected[:, 42:], rtol=1e-4, atol=1e-4)
+    new = model.recommend(users, items=range(42, 48), k=6)
+    assert new["item"].equals(content.recommend(users, items=range(42, 48), k=6)["item"])
+    both = Switch(models="item_knn,attributes,text:columns=name").fit(planted(names=True), run=RUN)
+    level = np.searchsorted(LEVELS, np.diff(data.positives().indptr), side="right") - 1
+    parts = [member.score(data.profiles()) for member in both.members_[1:]]
+    for user in users:
+        shares = both.weights_[level[user], 1:]
+        shares = shares / shares.sum() if shares.sum() else np.full(2, 0.5)
+        mixed = sum(share * z(part[user].astype(np.float64), had) for share, part in zip(shares, parts, strict=True))
+        np.testing.assert_allclose(both.score(data.profiles())[user, 42:], mixed[42:], rtol=1e-4, atol=1e-4)
+    bare = Switch(models="item_knn,popular").fit(data).score(data.profiles())
+    assert (bare[:, 42:].max(axis=1) < bare[:, :42].min(axis=1)).all()
+
+
+def test_new_items_by_their_attributes(data: Dataset, model: Switch, tmp_path: Path) -> None:
+    table = pl.DataFrame({"id": [100, 101], "kind": ["drama", "sport"]})
+    more = model.with_items(table)
+    assert more.score(more.histories_).shape == (60, 50)
+    had = np.unique(data.items)
+    np.testing.assert_allclose(more.score(more.histories_)[:, had], model.score(model.histories_)[:, had], atol=1e-5)
+    lists = more.recommend(list(range(60)), items=[100, 101], k=1)
+    drama = lists.filter(pl.col("user") % 3 == 1)["item"]
+    assert (drama == 100).all()
+    more.save(tmp_path / "more.safetensors")
+    again = hg.open(tmp_path / "more.safetensors", verify=True)
+    np.testing.assert_allclose(again.score(again.histories_), more.score(more.histories_), atol=1e-6)
+    asked = {"history": [100, 1], "k": 5}  # an item that two of the models do not know is in the history
+    assert again.recommend(**asked).equals(more.recommend(**asked))
+    third = again.with_items(pl.DataFrame({"id": [102], "kind": ["news"]}))
+    assert third.score(third.histories_).shape == (60, 51)
+    with pytest.raises(UnsupportedError, match="none of 'ease,popular' knows items by their attributes"):
+        Switch(models="ease,popular").fit(data).with_items(table)
+
+
+def test_mixtures() -> None:
+    for models, count in ((1, 1), (2, 11), (3, 66), (4, 286), (5, 126), (30, 30)):
+        found = simplex(models)
+        assert found.shape == (count, models)
+        assert np.allclose(found.sum(axis=1), 1.0)
+        assert all((found == one).all(axis=1).any() for one in np.eye(models))
+        assert len(np.unique(found, axis=0)) == count
+
+
+def test_models_that_do_not_rank() -> None:
+    with pytest.raises(ParameterError, match=r"Switch.models must be models that rank, got 'bias'; blend takes"):
+        Switch(models="ease,bias")
+    with pytest.raises(ParameterError, match=r"Switch.models must name at least one model"):
+        Switch(models=" ")
+    assert Switch(models="ease,bpr").fold_in == "approximate"
+    assert Switch(models="ease,als").fold_in == "exact"
