@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from honeyguide.data.sources import load as load
     from honeyguide.evaluate import early_stopping as early_stopping
     from honeyguide.evaluate import evaluate as evaluate
+    from honeyguide.evaluate import exposure as exposure
     from honeyguide.evaluate import fit_early as fit_early
     from honeyguide.models.base import Recommender as Recommender
     from honeyguide.models.stored import open_model as open  # noqa: F401
@@ -33,6 +34,7 @@ _PUBLIC = {
     "check": "honeyguide.data.check:check",
     "early_stopping": "honeyguide.evaluate:early_stopping",
     "evaluate": "honeyguide.evaluate:evaluate",
+    "exposure": "honeyguide.evaluate:exposure",
     "fit_early": "honeyguide.evaluate:fit_early",
     "k_fold": "honeyguide.split:k_fold",
     "load": "honeyguide.data.sources:load",
