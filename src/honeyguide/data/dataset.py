@@ -48,11 +48,12 @@ class Positive:
 
 @dataclass(frozen=True)
 class Shape:
-    """How large data are: what the memory of a fit depends on."""
+    """How large data are: what the memory of a fit depends on. `triples` are those of a graph that was given."""
 
     users: int
     items: int
     events: int
+    triples: int = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,8 +133,8 @@ class Dataset:
 
     @property
     def shape(self) -> Shape:
-        """Counts of users, items and events."""
-        return Shape(self.n_users, self.n_items, len(self))
+        """Counts of users, items, events and triples."""
+        return Shape(self.n_users, self.n_items, len(self), 0 if self.graph is None else len(self.graph))
 
     @cached_property
     def by_user(self) -> tuple[LongArray, LongArray]:

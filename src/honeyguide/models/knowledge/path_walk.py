@@ -1,0 +1,166 @@
+"""Walks with restart over people, items and what is known of items: personalised PageRank on one graph.
+
+Haveliwala 2002, doi:10.1145/511446.511513; over people, items and entities at once: Musto et al. 2017,
+doi:10.1016/j.ijhcs.2017.05.004. Fit: O(E), E edges of events and triples. Score: O(E steps) a person, in blocks of
+people; memory 8 bytes for each end of an edge, and 8 a node for each person of a block.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import scipy.sparse as sp
+
+from honeyguide.arrays import AnyArray, FloatArray, IntArray
+from honeyguide.data.dataset import Dataset, Shape
+from honeyguide.data.graph import Edges, Graph
+from honeyguide.data.profiles import Profiles
+from honeyguide.models.base import Recommender, Task
+from honeyguide.models.contributions import Part, held
+from honeyguide.models.knowledge._source import graph_of, triples
+from honeyguide.params import param
+from honeyguide.run import Run
+
+_CELLS = 1 << 23  # nodes by people that are walked from at once
+_PATHS = 10  # entities told apart in a score
+
+
+@dataclass(kw_only=True, eq=False)
+class PathWalk(Recommender):
+    """Score item j by the chance that a walk from the person's items, which may stop after any step, ends there:
+
+    s(j) = p_j^-beta * sum over k <= steps, i in the history of restart (1 - restart)^k p_i^(1-alpha) (P^k)_ij
+
+    P leads from an item to one of its people or, with the chance `graph`, to one of the entities and items that triples
+    join it to, either way round; from a person to one of their items; from an entity to one of its neighbours. An item
+    without people leads to its neighbours in the graph alone, and is reached by them. p_i people have item i. The
+    history is where walks begin, so whoever is asked about needs no training. Without a graph the items' attributes are
+    one; without these the walk is over people and items.
+    """
+
+    task: ClassVar[Task] = "ranking"
+    additive: ClassVar[bool] = True
+    shapes: ClassVar[Mapping[str, str]] = {"walk_": "NN", "people_": "I"}
+
+    graph: float = param(
+        0.05, low=0.0, high=1.0, tune=(0.005, 0.5, "log"), help="chance to leave an item by what is known of it"
+    )
+    restart: float = param(0.5, low=0.01, high=1.0, tune=(0.1, 0.9), help="chance that a walk stops after a step")
+    steps: int = param(4, low=1, tune=(2, 6), help="at most in a walk; two lead from item to item")
+    alpha: float = param(
+        0.5, low=0.0, tune=(0.0, 1.0), help="how much popularity of an item that a walk begins at is damped"
+    )
+    beta: float = param(0.25, low=0.0, tune=(0.0, 0.8), help="how much popularity of an item that it ends at is damped")
+
+    # ---- fitting ----------------------------------------------------------------------------------------------------
+
+    def _fit(self, data: Dataset, run: Run) -> None:
+        graph = graph_of(data)
+        self.graph_ = graph.state()
+        events = data.positives()  # (U, I)
+        self.people_: FloatArray = np.bincount(events.indices, minlength=data.n_items).astype(np.float32)  # (I,)
+        edges = graph.over_items()
+        nodes = edges.n_nodes
+        ends = np.concatenate([edges.heads, edges.tails]), np.concatenate([edges.tails, edges.heads])
+        known = sp.csr_matrix((np.ones(len(ends[0])), ends), shape=(nodes, nodes))
+        known.data[:] = 1.0  # several triples between two nodes are one edge
+        told = np.diff(known.indptr) > 0  # (N,)
+        leaves = np.where(told, 1.0, 0.0)  # the chance of a step along the graph
+        leaves[: data.n_items][told[: data.n_items] & (self.people_ > 0)] = self.graph
+        from_items = sp.vstack([events.T, sp.csr_matrix((nodes - data.n_items, data.n_users))])  # (N, U)
+        from_people = sp.hstack([events, sp.csr_matrix((data.n_users, nodes - data.n_items))])  # (U, N)
+        walk = sp.bmat(
+            [[_chances(known, leaves), _chances(from_items, 1.0 - leaves)],
+             [_chances(from_people, np.ones(data.n_users)), None]]
+        )  # fmt: skip
+        self.walk_ = sp.csr_matrix(walk.T, dtype=np.float32)  # (N + U, N + U): a row for each node that is reached
+
+    # ---- asking -----------------------------------------------------------------------------------------------------
+
+    def score(self, profiles: Profiles, items: IntArray | None = None) -> FloatArray:
+        begins = sp.csr_matrix(profiles.positives().multiply(self._begin))  # (B, I)
+        return self._walked(begins, items)
+
+    def similarity(self, items: IntArray) -> FloatArray:
+        """How much (C, I) a walk from each given item ends at the others."""
+        count = len(self.people_)
+        begins = sp.csr_matrix((np.ones(len(items), np.float32), items, np.arange(len(items) + 1)), (len(items), count))
+        return self._walked(begins, None)
+
+    @property
+    def _begin(self) -> FloatArray:
+        """(I,) with what weight walks begin at an item."""
+        return np.asarray(np.maximum(self.people_, 1.0) ** (1.0 - self.alpha), np.float32)
+
+    @property
+    def _end(self) -> FloatArray:
+        """(I,) what an item's chance is multiplied by."""
+        return np.asarray(np.maximum(self.people_, 1.0) ** -self.beta, np.float32)
+
+    def _walked(self, begins: sp.csr_matrix, items: IntArray | None) -> FloatArray:
+        """Scores (B, C) of walks from the rows of `begins` (B, I)."""
+        wanted = np.arange(begins.shape[1]) if items is None else items
+        out = np.empty((begins.shape[0], len(wanted)), np.float32)
+        block = max(1, _CELLS // self.walk_.shape[0])
+        for first in range(0, len(out), block):
+            part = begins[first : first + block]
+            at = np.zeros((self.walk_.shape[0], part.shape[0]), np.float32)  # (N + U, B)
+            at[: part.shape[1]] = part.T.toarray()
+            total, weight = self.restart * at[wanted], self.restart
+            for _ in range(self.steps):
+                at = self.walk_ @ at
+                weight *= 1.0 - self.restart
+                total += np.float32(weight) * at[wanted]
+            out[first : first + block] = (total * self._end[wanted, None]).T
+        return out
+
+    def contributions(self, profiles: Profiles, items: IntArray) -> list[list[Part]]:
+        """Entities over which walks of two steps lead to each item (C,), and all other walks by where they begin."""
+        own, positives, count = held(profiles), profiles.positives(), len(self.people_)
+        begins = np.zeros(len(own), np.float32)
+        begins[np.searchsorted(own, positives.indices)] = self._begin[positives.indices]
+        alone = sp.csr_matrix((begins, own, np.arange(len(own) + 1)), shape=(len(own), count))
+        shares = self._walked(alone, items).T  # (C, H)
+        graph = Graph.of_state(self.graph_)
+        edges = graph.over_items()
+        twice = self.restart * (1.0 - self.restart) ** 2 if self.steps > 1 else 0.0
+        into = (self.walk_[count : edges.n_nodes, own] @ sp.diags(twice * begins)).toarray()  # (E, H)
+        over = self.walk_[items][:, count : edges.n_nodes].tocsr()  # (C, E)
+        found = []
+        for row, (item, share) in enumerate(zip(items, shares, strict=True)):
+            nodes, chances = over[row].indices, over[row].data * self._end[item]  # (e,)
+            by = np.asarray(into[nodes] * chances[:, None], np.float32)  # (e, H)
+            strongest = np.argsort(-by.sum(axis=1), kind="stable")[:_PATHS]
+            strongest = strongest[by[strongest].sum(axis=1) > 0]
+            names = _relations(graph, edges, int(item))
+            entities = graph.names(edges.entities[nodes + count])
+            parts = [
+                Part("path", float(by[at].sum()), by[at], names[int(nodes[at]) + count], entities[at])
+                for at in strongest
+            ]
+            rest = np.asarray(share - by[strongest].sum(axis=0), np.float32)
+            found.append([*parts, Part("history", float(rest.sum()), rest)])
+        return found
+
+    def memory(self, shape: Shape) -> int:
+        edges = 2 * (shape.events + triples(shape))
+        return 60 * edges + 40 * (shape.users + 2 * shape.items + triples(shape))
+
+
+def _chances(edges: sp.csr_matrix, total: AnyArray) -> sp.csr_matrix:
+    """The rows scaled so that they add up to `total`; a row without edges is 0."""
+    rows = sp.csr_matrix(edges, dtype=np.float64)
+    sums = np.maximum(np.asarray(rows.sum(axis=1)).ravel(), 1.0)
+    return sp.csr_matrix(sp.diags(total / sums) @ rows)
+
+
+def _relations(graph: Graph, edges: Edges, item: int) -> dict[int, str]:
+    """The nodes that triples join to an item, and the relation of the first of them."""
+    found: dict[int, str] = {}
+    for at in np.flatnonzero((edges.heads == item) | (edges.tails == item)):
+        other = edges.tails[at] if edges.heads[at] == item else edges.heads[at]
+        found.setdefault(int(other), graph.relation_names[edges.relations[at]])
+    return found
