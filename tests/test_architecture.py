@@ -15,7 +15,7 @@ import honeyguide
 ROOT = Path(honeyguide.__file__).parent
 # A line may import only lines above it; names on one line may not import each other.
 LINES = """errors arrays|params|progress|files|artifact|checkpoint|run|kernels|data|split|training|models|metrics|
-rerank|evaluate|tune|service|cli"""
+rerank|evaluate|tune|explain|service|cli"""
 ORDER = [line.split() for line in LINES.split("|")]
 APART = [
     ("split", "metrics"),
@@ -101,9 +101,10 @@ def test_import_is_light() -> None:
 def test_every_public_name_is_there() -> None:
     for name in honeyguide.__all__:
         assert getattr(honeyguide, name) is not None
-    for name in ("split", "tune"):  # a module of a public name does not hide it
+    for name in ("split", "tune", "explain"):  # a module of a public name does not hide it
         importlib.import_module(f"honeyguide.{name}")
     assert callable(honeyguide.split)
+    assert callable(honeyguide.explain)
     assert callable(honeyguide.tune)
     with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
         honeyguide.nothing  # noqa: B018

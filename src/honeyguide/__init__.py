@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from honeyguide.evaluate import evaluate as evaluate
     from honeyguide.evaluate import exposure as exposure
     from honeyguide.evaluate import fit_early as fit_early
+    from honeyguide.explain import explain as explain
+    from honeyguide.explain.fidelity import fidelity as fidelity
     from honeyguide.models.base import Recommender as Recommender
     from honeyguide.models.stored import open_model as open  # noqa: F401
     from honeyguide.run import Run as Run
@@ -35,6 +37,8 @@ _PUBLIC = {
     "early_stopping": "honeyguide.evaluate:early_stopping",
     "evaluate": "honeyguide.evaluate:evaluate",
     "exposure": "honeyguide.evaluate:exposure",
+    "explain": "honeyguide.explain:explain",
+    "fidelity": "honeyguide.explain.fidelity:fidelity",
     "fit_early": "honeyguide.evaluate:fit_early",
     "k_fold": "honeyguide.split:k_fold",
     "load": "honeyguide.data.sources:load",

@@ -22,8 +22,11 @@ from honeyguide.errors import (
     UnknownIdError,
     UnsupportedError,
 )
+from honeyguide.explain.attribution import parts
+from honeyguide.explain.histories import Histories
 from honeyguide.models import registry
 from honeyguide.models.base import Iterative, Recommender, Similar, Uncertain, Updatable
+from honeyguide.models.contributions import Explained
 from honeyguide.models.people import strangers
 from honeyguide.run import Run
 
@@ -160,6 +163,23 @@ def test_a_fit_that_was_killed_goes_on_to_the_same_model(model: Recommender, rat
     assert seen == [1, 2, 2, 3]
     assert not kept.exists()
     np.testing.assert_array_equal(again.score(ratings.profiles()), model.score(ratings.profiles()))
+
+
+def test_every_recommendation_has_its_reasons(model: Recommender, ratings: Dataset) -> None:
+    """Native ones add up to the score; all leave a remainder that makes them do so."""
+    user = ratings.schema.users.series()[4]
+    items = model.recommend(user, k=3)["item"].to_list()
+    for asked in ({"user": user}, {"history": [(item, 5.0) for item in ratings.schema.items.series()[:6]]}):
+        for each in hg.explain(model, **asked, item=items, counterfactual=False):
+            total = sum(reason.weight for reason in each.reasons) + each.rest
+            assert total == pytest.approx(each.score, rel=1e-4, abs=1e-5)
+            assert all(reason.sentence for reason in each.reasons)
+    if isinstance(model, Explained) or model.additive:
+        profile, codes = ratings.profiles(np.array([4])), ratings.schema.items.encode(items)
+        found, _ = parts(Histories(model, profile), codes)
+        scores = model.score(profile, codes)[0]
+        sums = [sum(part.weight for part in each) for each in found]
+        np.testing.assert_allclose(sums, scores, rtol=1e-4, atol=1e-4 * np.abs(scores).max())
 
 
 def test_whoever_asks_gets_a_full_list_of_unseen_items(model: Recommender, ratings: Dataset) -> None:

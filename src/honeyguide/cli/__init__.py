@@ -15,7 +15,8 @@ from itertools import pairwise
 from typing import Any
 
 COMMANDS = (
-    "demo", "check", "train", "update", "compare", "tune", "recommend", "predict", "similar", "models", "verify",
+    "demo", "check", "train", "update", "compare", "tune", "recommend", "explain", "predict", "similar", "models",
+    "verify",
 )  # fmt: skip
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Sequence
 from contextlib import nullcontext, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,12 +12,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from honeyguide.cli.options import How, takes
-from honeyguide.cli.output import Json, emit, say, show_rows
+from honeyguide.cli.output import Json, emit, say
 
 if TYPE_CHECKING:
     import polars as pl
 
     from honeyguide.data.dataset import Dataset, Schema
+    from honeyguide.explain import Explanation
     from honeyguide.models.base import Recommender
     from honeyguide.run import Run
     from honeyguide.service import Comparison
@@ -71,7 +73,7 @@ def _tour(run: Run, out: Path) -> dict[str, Any]:
     say(str(result.test))
     _advise(result)
 
-    _title("5. Lists")
+    _title("5. Lists, and why")
     best = result.best(_METRIC)
     for name in dict.fromkeys(("neumf", best)):
         _lists(name, result.fitted[name], data)
@@ -84,6 +86,7 @@ def _tour(run: Run, out: Path) -> dict[str, Any]:
     say(f"\nThe tour took {time.perf_counter() - begun:.0f} s. Go on with:")
     say(f"    honeyguide recommend {out} --user 42")
     say(f'    honeyguide recommend {out} --history "Toy Story=5" --history "Aladdin=4.5"')
+    say(f"    honeyguide explain {out} --user 42 --language zh")
     say(f'    honeyguide similar {out} --item "Toy Story"')
     say("    honeyguide compare your-ratings.csv --models popular,mf,neumf,ease --save-best ndcg@10")
     facts = {"file": str(out), "best": best, "seconds": time.perf_counter() - begun}
@@ -115,22 +118,24 @@ def _advise(result: Comparison) -> None:
 
 
 def _lists(name: str, model: Recommender, data: Dataset) -> None:
-    """The lists of one known person and of one invented person."""
+    """The lists of one known person and of one invented person, with the first reason for each item."""
+    import honeyguide as hg
     from honeyguide import service
 
     schema = data.schema
     liked = data.table().filter(user=_PERSON).sort("rating", "time", descending=True)["item"].head(3)
     say(f"\n{name}, for person {_PERSON} of the data, who likes {_named(schema, liked)}, …:")
-    _show(model.recommend(_PERSON, k=5), schema)
+    _show(hg.explain(model, _PERSON, k=5, reasons=1))
     say(f"\n{name}, for someone invented, who gives {', '.join(_TASTE)}:")
-    _show(model.recommend(history=service.history_of(schema, _TASTE), k=5), schema)
+    _show(hg.explain(model, history=service.history_of(schema, _TASTE), k=5, reasons=1))
 
 
 def _named(schema: Schema, items: pl.Series) -> str:
     return ", ".join(schema.titles(schema.items.encode(items)))
 
 
-def _show(table: pl.DataFrame, schema: Schema) -> None:
-    titles = schema.titles(schema.items.encode(table["item"]))
-    rows = [[str(rank), title] for rank, title in zip(table["rank"], titles, strict=True)]
-    show_rows([["", "film"], *rows], [True, False])
+def _show(found: Sequence[Explanation]) -> None:
+    for rank, each in enumerate(found, start=1):
+        say(f"{rank}  {each.title}")
+        for line in each.sentences():
+            say(f"       {line}")

@@ -1,0 +1,149 @@
+"""Explanation: one item's score, and the reasons for it, in raw ids and titles."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from honeyguide.arrays import FloatArray, IntArray
+from honeyguide.data.profiles import Profiles
+from honeyguide.data.vocabulary import Id
+from honeyguide.explain import wording
+from honeyguide.models.contributions import Kind, Part, held
+
+_EVIDENCE = 3  # items of the history that are named for a reason
+_LEAST = 0.01  # a reason weighs at least this part of the weightiest
+COMMON = ("average", "person", "rest")  # what every item's score has: named last
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """An item of the history: what was given to it (None where values say nothing), and what it adds to the reason."""
+
+    item: Id
+    title: str
+    value: float | None
+    weight: float
+
+
+@dataclass(frozen=True)
+class Reason:
+    """One reason: its kind (see `contributions.Part`), what it adds to the score, its evidence, and the same in words.
+
+    The weight of a history is what those of its items add that speak for the recommended one.
+
+    `name` and `value` are the column or the relation, and the value or the entity, of an attribute or a path.
+    """
+
+    kind: Kind
+    weight: float
+    sentence: str
+    evidence: tuple[Evidence, ...] = ()
+    name: str = ""
+    value: str = ""
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Why an item is recommended to someone.
+
+    user     who; None for someone new
+    score    the model's; `place` is where the item stands in a list of all that is not in the history, None if it is
+    reasons  the weightiest first, and last what every item's score has; whatever speaks against the item, and so has
+             a weight below zero, is left out
+    method   native, additive or integrated: see `attribution`
+    rest     what of the score the reasons leave out
+    without  items of the history all of which would have to be missing for the item to leave the list; none where
+             this was not asked or no such set is small
+    """
+
+    user: Id | None
+    item: Id
+    title: str
+    score: float
+    place: int | None
+    method: str
+    reasons: tuple[Reason, ...]
+    rest: float
+    without: tuple[Evidence, ...] = ()
+    without_sentence: str = ""
+
+    def __str__(self) -> str:
+        """The title, and a line for each reason."""
+        return "\n".join([self.title, *(f"    {line}" for line in self.sentences())])
+
+    def sentences(self) -> Iterator[str]:
+        """The reasons in words."""
+        yield from (reason.sentence for reason in self.reasons)
+        if self.without_sentence:
+            yield self.without_sentence
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain mappings and lists, for JSON."""
+        return asdict(self)
+
+
+def explanation(
+    profile: Profiles, user: Id | None, item: int, score: float, place: int | None, parts: Sequence[Part], method: str,
+    missing: IntArray | None, *, k: int, most: int, language: str,
+) -> Explanation:  # fmt: skip
+    """The parts of one score in words: at most so many reasons, `missing` being places in the history or None."""
+    say = wording.of(language)
+    code = np.array([item], np.int32)
+    weights = {at: speaks_for(part) for at, part in enumerate(parts)}
+    order = sorted((at for at in weights if weights[at] > 0), key=lambda at: (parts[at].kind in COMMON, -weights[at]))
+    kept = [at for at in order if weights[at] >= _LEAST * weights[order[0]]][:most]
+    shares = shares_of(parts, len(held(profile)))
+    reasons = tuple(_reason(profile, item, parts[at], weights[at], say) for at in kept)
+    without = () if missing is None else tuple(_evidence(profile, missing, shares))
+    return Explanation(
+        user=user, item=profile.schema.items.decode(code)[0], title=profile.schema.titles(code)[0], score=score,
+        place=place, method=method, reasons=reasons, rest=score - sum(reason.weight for reason in reasons),
+        without=without, without_sentence=say.without(without, k) if without else "",
+    )  # fmt: skip
+
+
+def speaks_for(part: Part) -> float:
+    """What a part adds to the score; of the history, what those of its items add that speak for the item."""
+    if part.kind == "history" and part.shares is not None:
+        return float(np.maximum(part.shares, 0.0).sum())
+    return part.weight
+
+
+def shares_of(parts: Sequence[Part], count: int) -> FloatArray:
+    """(H,) what each item of the history adds to a score, over all of its parts."""
+    shares = [part.shares for part in parts if part.shares is not None]
+    return np.sum(shares, axis=0, dtype=np.float32) if shares else np.zeros(count, np.float32)
+
+
+def _reason(profile: Profiles, item: int, part: Part, weight: float, say: wording.Words) -> Reason:
+    told: tuple[Evidence, ...] = ()
+    if part.shares is not None:
+        order = np.argsort(-part.shares, kind="stable")
+        order = order[(part.shares[order] > 0) & (held(profile)[order] != item)]  # that you had it is no reason
+        told = tuple(_evidence(profile, order[:_EVIDENCE].astype(np.int32), part.shares))
+    value = part.value
+    if part.kind == "attribute" and not value:  # a number's column, or a vector's
+        value = _cell(profile, item, part.name)
+    return Reason(part.kind, weight, say.reason(part, value, told, profile.schema), told, part.name, value)
+
+
+def _evidence(profile: Profiles, which: IntArray, shares: FloatArray) -> list[Evidence]:
+    """The items at some places of `held`, with their values: the last rating, or the sum of counts unless all are 1."""
+    codes, schema = held(profile)[which], profile.schema
+    values = np.asarray(profile.matrix()[0, codes].todense()).ravel() if len(codes) else np.zeros(0)
+    counted = schema.explicit or bool((profile.values != 1.0).any()) or len(held(profile)) < len(profile.items)
+    ids, titles = schema.items.decode(codes).to_list(), schema.titles(codes)
+    return [
+        Evidence(each, title, float(value) if counted else None, float(shares[at]))
+        for each, title, value, at in zip(ids, titles, values, which, strict=True)
+    ]
+
+
+def _cell(profile: Profiles, item: int, column: str) -> str:
+    """A number of the item's row; nothing for a list of them."""
+    value = profile.schema.item_table[column][item]
+    return f"{value:g}" if isinstance(value, int | float) else ""
