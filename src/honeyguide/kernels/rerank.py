@@ -58,6 +58,7 @@ def calibrate(
     `ends`, `aspects`, `tastes` are the tastes (B, V) as CSR, `width` is V.
     """
     n = codes.shape[1]
+    empty = -np.log(smoothing)
     taste, sums, taken = np.zeros(width), np.zeros(width), np.zeros(n, np.bool_)  # sums of the rows chosen
     for person in range(start, stop):
         sums[:], taken[:] = 0.0, False
@@ -65,8 +66,8 @@ def calibrate(
         taste[known] = tastes[ends[person] : ends[person + 1]]
         told = 0  # chosen items that have aspects
         for place in range(places.shape[1]):
-            as_is = _divergence(known, taste, sums, told, smoothing)
-            base = _divergence(known, taste, sums, told + 1, smoothing)
+            as_is = _divergence(known, taste, sums, told, smoothing, empty)
+            base = _divergence(known, taste, sums, told + 1, smoothing, empty)
             best, most = -1, -np.inf
             for c in range(n):
                 item = codes[person, c]
@@ -78,8 +79,8 @@ def calibrate(
                     away = base
                     for e in range(first, end):
                         wanted, before = taste[indices[e]], sums[indices[e]]
-                        away += _term(wanted, (before + data[e]) / (told + 1), smoothing)
-                        away -= _term(wanted, before / (told + 1), smoothing)
+                        away += _term(wanted, (before + data[e]) / (told + 1), smoothing, empty)
+                        away -= _term(wanted, before / (told + 1), smoothing, empty)
                 worth = (1.0 - trade) * relevance[person, c] - trade * away
                 if worth > most:
                     best, most = c, worth
@@ -95,17 +96,22 @@ def calibrate(
 
 
 @kernel
-def _term(wanted: float, share: float, smoothing: float) -> float:
-    """One aspect's part of the divergence of a list from a taste."""
-    return wanted * np.log(wanted / ((1.0 - smoothing) * share + smoothing * wanted)) if wanted > 0.0 else 0.0
+def _term(wanted: float, share: float, smoothing: float, empty: float) -> float:
+    """One aspect's part of the divergence of a list from a taste; `empty` is -log(smoothing), that of no share."""
+    away = empty  # of most tags, without a logarithm
+    if share > 0.0 and wanted > 0.0:
+        away = np.log(wanted / ((1.0 - smoothing) * share + smoothing * wanted))
+    return wanted * away
 
 
 @kernel
-def _divergence(known: IntArray, taste: DoubleArray, sums: DoubleArray, number: int, smoothing: float) -> float:
+def _divergence(
+    known: IntArray, taste: DoubleArray, sums: DoubleArray, number: int, smoothing: float, empty: float
+) -> float:
     """KL of a taste, at the aspects `known`, and the mean of `number` rows that add up to `sums`."""
     total = 0.0
     for v in known:
-        total += _term(taste[v], sums[v] / max(number, 1), smoothing)
+        total += _term(taste[v], sums[v] / max(number, 1), smoothing, empty)
     return total
 
 

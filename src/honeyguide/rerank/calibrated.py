@@ -24,7 +24,7 @@ class Calibrated(Reranker):
     that of the list, q~ = (1 - smoothing) q + smoothing p. Who has no history gets the model's own list.
     """
 
-    trade: float = param(0.5, low=0.0, high=1.0, help="weight of the divergence; 0: the model's own list")
+    trade: float = param(0.3, low=0.0, high=1.0, help="weight of the divergence; 0: the model's own list")
     of: str = param("", help="column of items; none: the most telling one")
     smoothing: float = param(0.01, low=1e-6, high=0.5, help="share of the history's distribution that a list is given")
 

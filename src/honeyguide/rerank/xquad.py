@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.sparse as sp
 
-from honeyguide.arrays import FloatArray, IntArray
+from honeyguide.arrays import BoolArray, FloatArray, IntArray
 from honeyguide.data.aspects import to_shares
 from honeyguide.data.profiles import Profiles
 from honeyguide.kernels import rerank as kernels
@@ -39,16 +39,18 @@ class XQuAD(Reranker):
     ) -> None:
         aspects = aspects_of(model.schema_, self.of)
         shares, tastes = aspects.shares, aspects.tastes(profiles.positives())
-        tastes = tastes + _without(tastes, codes, shares)
+        without = np.diff(tastes.indptr) == 0  # (B,)
+        if without.any():
+            tastes = tastes + _of_candidates(without, codes, shares)
         run.map(
             kernels.cover, len(codes), codes, relevance(codes, scores), shares.indptr, shares.indices, shares.data,
             tastes.indptr, tastes.indices, tastes.data, shares.shape[1], float(self.trade), places, block=64,
         )  # fmt: skip
 
 
-def _without(tastes: sp.csr_matrix, codes: IntArray, shares: sp.csr_matrix) -> sp.csr_matrix:
-    """(B, V) the mean shares of the candidates, of the people without a taste."""
-    row, place = np.nonzero((codes >= 0) & (np.diff(tastes.indptr) == 0)[:, None])
+def _of_candidates(people: BoolArray, codes: IntArray, shares: sp.csr_matrix) -> sp.csr_matrix:
+    """(B, V) the mean shares of the candidates of the people (B,); of others zeros."""
+    row, place = np.nonzero((codes >= 0) & people[:, None])
     ones = np.ones(len(row), np.float64)
     there = sp.csr_matrix((ones, (row, codes[row, place])), shape=(len(codes), shares.shape[0]))
     return to_shares(there @ shares)
