@@ -23,7 +23,7 @@ KINDS = ("news", "drama", "sport")
 RUN = Run(seed=4)
 
 
-def planted(people: int = 60, items: int = 48, *, seed: int = 0, names: bool = False) -> Dataset:
+def planted(people: int = 60, items: int = 48, *, seed: int = 0, names: bool = False, timed: bool = False) -> Dataset:
     """Everyone has items of one kind, above all the popular ones; the last six items nobody has."""
     rng = np.random.default_rng(seed)
     things = pl.DataFrame({"id": range(items), "kind": [KINDS[i % 3] for i in range(items)]})
@@ -35,6 +35,8 @@ def planted(people: int = 60, items: int = 48, *, seed: int = 0, names: bool = F
         mine = rng.choice(len(chance), size=int(rng.integers(1, 8)), replace=False, p=chance / chance.sum())
         rows += [(user, 3 * int(i) + user % 3) for i in mine]
     events = pl.DataFrame(rows, schema=["user", "item"], orient="row")
+    if timed:
+        events = events.with_columns(time=rng.integers(1, 9, len(events)))
     return hg.read(events, items=things, kinds={"name": "text"} if names else {})
 
 
@@ -62,7 +64,10 @@ def ndcg(scores: np.ndarray, wanted: set[int]) -> float:
     return sum(gains) / sum(1.0 / np.log2(place + 2) for place in range(min(10, len(wanted))))
 
 
-def test_weights_are_the_best_on_people_held_out_by_a_plain_loop(data: Dataset, model: Switch) -> None:
+@pytest.mark.parametrize("timed", [False, True])
+def test_weights_are_the_best_on_people_held_out_by_a_plain_loop(timed: bool) -> None:
+    data = planted(timed=timed)
+    model = Switch(models="item_knn,attributes,popular", folds=3).fit(data, run=RUN)
     rng, names = RUN.rng(), ("item_knn", "attributes", "popular")
     fold, asked = rng.permutation(data.n_users) % 3, rng.permutation(data.n_users)
     mixtures = [np.array(each) / 10 for each in product(range(11), repeat=3) if sum(each) == 10]
@@ -75,10 +80,13 @@ def test_weights_are_the_best_on_people_held_out_by_a_plain_loop(data: Dataset, 
         mine = [np.unique(data.items[data.users == user]) for user in people]
         draws = np.split(rng.random(sum(map(len, mine))), np.cumsum([len(each) for each in mine])[:-1])
         for level, count in enumerate(LEVELS):
-            for items, draw in zip(mine, draws, strict=True):
+            for user, items, draw in zip(people, mine, draws, strict=True):
                 if len(items) <= count:
                     continue
-                order = items[np.argsort(draw)]
+                when = (
+                    [min(data.times[(data.users == user) & (data.items == item)]) for item in items] if timed else draw
+                )
+                order = items[np.lexsort((draw, when))]
                 shown, hidden = order[:count], set(order[count:].tolist())
                 profile = hg.models.people.strangers(data.schema, [[int(item) for item in shown]])
                 said = [z(member.score(profile)[0].astype(np.float64), had) for member in members]

@@ -64,7 +64,7 @@ class HybridMf(Recommender):
     factors: int = param(128, low=1, tune=(16, 256, "log"), help="length of the vectors")
     alpha: float = param(5.0, low=1e-3, tune=(0.5, 100.0, "log"), help="confidence that a positive pair has more")
     reg: float = param(
-        0.02, low=1e-7, tune=(1e-3, 0.2, "log"), help="L2 weight on what vectors differ from attributes'"
+        0.01, low=1e-7, tune=(1e-3, 0.1, "log"), help="L2 weight on what vectors differ from attributes'"
     )
     nu: float = param(1.0, low=0.0, high=2.0, help="a vector's penalty is reg times its sum of confidences to the nu")
     attribute_reg: float = param(

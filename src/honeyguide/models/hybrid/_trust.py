@@ -1,8 +1,9 @@
 """How far each of several models is to be trusted, by how much is known of a person: what switch.py is fitted by.
 
 People are dealt into parts; each part is held out in turn from all models and asked about as new, with so many of
-their positives shown, drawn at random, and the others hidden. Time: the models' fits, O(levels U I M) for U people, I
-items and M models, and O(levels U G P) for G mixtures and the P items that the models propose.
+their positives shown, the first in time or, where there are no times, any, and the others hidden. Time: the models'
+fits, O(levels U I M) for U people, I items and M models, and O(levels U G P) for G mixtures and the P items that the
+models propose.
 """
 
 from __future__ import annotations
@@ -92,13 +93,14 @@ def _asked(profiles: Profiles, rng: np.random.Generator) -> Iterator[tuple[int, 
     """Level, profiles with so many positives, and the others (B, I), for whom has more than that."""
     items, whole = np.int64(len(profiles.schema.items)), profiles.positives()
     good = np.repeat(np.arange(len(profiles)), np.diff(whole.indptr)) * items + whole.indices
-    pairs, place = np.unique(profiles.rows * items + profiles.items, return_inverse=True)  # (N,), (E,)
-    rows = pairs // items
-    order = np.lexsort((rng.random(len(pairs)), rows))
+    keys = profiles.rows * items + profiles.items
+    pairs, first, place = np.unique(keys, return_index=True, return_inverse=True)  # (N,), (N,), (E,)
+    rows, draw = pairs // items, rng.random(len(pairs))
+    order = np.lexsort((draw, rows) if profiles.times is None else (draw, profiles.times[first], rows))
     counted = np.isin(pairs[order], good).astype(np.int64)
     before = np.cumsum(counted) - counted  # (N,) positives before each, of all people
-    first = np.searchsorted(rows[order], np.arange(len(profiles) + 1))
-    total = np.append(before, counted.sum())[first]
+    begin = np.searchsorted(rows[order], np.arange(len(profiles) + 1))
+    total = np.append(before, counted.sum())[begin]
     number = np.empty(len(pairs), np.int64)  # (N,) of the person's positives up to each pair, itself included
     number[order] = before + counted - total[rows[order]]
     for level, count in enumerate(LEVELS):

@@ -5,8 +5,8 @@
 
 (Switching and weighted hybrids: Burke 2002, doi:10.1023/A:1021240730564; weights by how much is known: Sill et al.
 2009, arXiv:0911.0460.) For n = 0, 1, 2, 4, … 64 and more, the weights are those whose lists are best by ndcg@10 for
-people held out of all models, so much of them shown (_trust.py). They add up to 1, and each model alone is among those
-tried: the mixture is no worse than the best of them there, and where one is best alone, it answers alone.
+people held out of all models, their first n positives shown (_trust.py). They add up to 1, and each model alone is
+among those tried: the mixture is no worse than the best of them there, and where one is best alone, it answers alone.
 
 Items that nobody has among their positives are scored by the models that know items by their attributes alone, in the
 same proportions, or in equal ones where these are not trusted with anything: they stand where such a model sees them
