@@ -21,28 +21,30 @@ from honeyguide.data.profiles import Profiles
 from honeyguide.models.base import Recommender
 from honeyguide.run import Run
 
-LEVELS = (0, 1, 2, 4, 8, 16, 32, 64)  # positives that are known
+LEVELS = (0, 1, 2, 4, 8, 16, 32, 64, 128)  # positives that are known
 _CELLS = 8 << 20  # scores made at once
 _K = 10  # of ndcg
 _POOL = 100  # best items of each model that a mixture chooses from
 _PEOPLE = 2000  # asked about at most
 _MIXTURES = 300  # at most
+_ERRORS = 2.0  # standard errors that a mixture has to be ahead by
 _TIE = 1e-13  # less than what scores differ by where they do
 
 
 def judge(
     make: Callable[[], Sequence[Recommender]], data: Dataset, *, folds: int, run: Run, told: Callable[[], None]
 ) -> tuple[DoubleArray, DoubleArray]:
-    """(L, M) the mixture that is best at each level; (L, M + 1) ndcg@10 there, of each model alone and of the mixture.
+    """(L, M) the mixture for each level; (L, M + 1) ndcg@10 there, of each model alone and of the mixture.
 
-    `make` builds the M models. NaN where nobody has more positives than the level: the mixture is that of the level
-    below, or equal parts.
+    It is the best of all where it is ahead of the best model alone by more than two standard errors over people, else
+    that model. `make` builds the M models. NaN where nobody has more positives than the level: the mixture is that of
+    the level below, or equal parts.
     """
     rng, models = run.rng(), len(make())
     mixtures = simplex(models)
     fold = rng.permutation(data.n_users) % folds
     asked = rng.permutation(data.n_users)
-    sums, counts = np.zeros((len(LEVELS), len(mixtures))), np.zeros(len(LEVELS))
+    gains: list[list[DoubleArray]] = [[] for _ in LEVELS]
     for part in range(folds):
         rest = data.take(fold[data.users] != part)
         people = asked[fold[asked] == part][: -(-_PEOPLE // folds)]
@@ -50,21 +52,27 @@ def judge(
             members = [model.fit(rest, run=run) for model in make()]
             known = np.bincount(rest.positives().indices, minlength=data.n_items) > 0
             for level, shown, hidden in _asked(data.profiles(np.sort(people)).strangers(), rng):
-                sums[level] += _gains(members, shown, hidden, known, mixtures)
-                counts[level] += len(shown)
+                gains[level].append(_gains(members, shown, hidden, known, mixtures))
             del members  # before the next are fitted
         told()
     weights, found = np.full((len(LEVELS), models), 1.0 / models), np.full((len(LEVELS), models + 1), np.nan)
-    for level, count in enumerate(counts):
-        if count:
-            means = sums[level] / count
-            best = int(means.argmax())
-            weights[level] = mixtures[best]
-            alone = [int(np.flatnonzero(mixtures[:, model] == 1.0)[0]) for model in range(models)]
-            found[level] = means[[*alone, best]]
+    alone = np.array([np.flatnonzero(mixtures[:, model] == 1.0)[0] for model in range(models)])
+    for level, parts in enumerate(gains):
+        if parts:
+            each = np.concatenate(parts, axis=1)
+            best = _chosen(each, alone)
+            weights[level], found[level] = mixtures[best], each[[*alone, best]].mean(axis=1)
         elif level:
             weights[level] = weights[level - 1]
     return weights, found
+
+
+def _chosen(gains: DoubleArray, alone: LongArray) -> int:
+    """Which mixture to take by what people have of each (G, P); `alone` (M,) are those of one model."""
+    means = gains.mean(axis=1)
+    single, best = int(alone[means[alone].argmax()]), int(means.argmax())
+    ahead = gains[best] - gains[single]
+    return best if ahead.mean() > _ERRORS * ahead.std() / np.sqrt(len(ahead)) else single
 
 
 def level_of(positives: sp.csr_matrix) -> LongArray:
@@ -115,8 +123,8 @@ def _asked(profiles: Profiles, rng: np.random.Generator) -> Iterator[tuple[int, 
 def _gains(
     members: Sequence[Recommender], shown: Profiles, hidden: sp.csr_matrix, known: BoolArray, mixtures: DoubleArray
 ) -> DoubleArray:
-    """(G,) the sum of ndcg@10 over people, of the lists of each mixture."""
-    codes, total = np.flatnonzero(known), np.zeros(len(mixtures))
+    """(G, B) ndcg@10 of the lists of each mixture."""
+    codes, out = np.flatnonzero(known), np.empty((len(mixtures), len(shown)))
     step = max(1, _CELLS // (len(known) * len(members)))
     ideal = np.cumsum(_discounts(_K))
     for first in range(0, len(shown), step):
@@ -136,8 +144,8 @@ def _gains(
         best = ideal[np.minimum(np.diff(wanted.indptr), _K) - 1]
         for number, mixture in enumerate(mixtures):
             mixed = np.where(gone, -np.inf, np.tensordot(mixture, held, axes=1))
-            total[number] += (_gain(mixed, hit & ~gone) / best).sum()
-    return total
+            out[number, first : first + len(asked)] = _gain(mixed, hit & ~gone) / best
+    return out
 
 
 def _proposed(said: FloatArray) -> LongArray:

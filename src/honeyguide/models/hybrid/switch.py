@@ -4,9 +4,9 @@
         z   what m says of i, less the mean and over the deviation of what it says to u of all items with positives
 
 (Switching and weighted hybrids: Burke 2002, doi:10.1023/A:1021240730564; weights by how much is known: Sill et al.
-2009, arXiv:0911.0460.) For n = 0, 1, 2, 4, … 64 and more, the weights are those whose lists are best by ndcg@10 for
-people held out of all models, their first n positives shown (_trust.py). They add up to 1, and each model alone is
-among those tried: the mixture is no worse than the best of them there, and where one is best alone, it answers alone.
+2009, arXiv:0911.0460.) For n = 0, 1, 2, 4, … 128 and more, people are held out of all models and asked about with their
+first n positives (_trust.py). The weights, which add up to 1, are those whose lists are best by ndcg@10, if they are
+ahead of the best model alone by more than two standard errors; if not, that model answers alone.
 
 Items that nobody has among their positives are scored by the models that know items by their attributes alone, in the
 same proportions, or in equal ones where these are not trusted with anything: they stand where such a model sees them
@@ -42,7 +42,7 @@ class Switch(Recommender):
     """Lists of several models, each with a weight that depends on how much is known of the person.
 
     `models` are names, each with hyperparameters where they are not the defaults: "als:factors=64,attributes,popular".
-    `weights_` (L, M) are the weights from 0, 1, 2, 4, 8, 16, 32 and 64 positives on, `validation_` (L, M + 1) the
+    `weights_` (L, M) are the weights from 0, 1, 2, 4, … 128 positives on, `validation_` (L, M + 1) the
     ndcg@10 of each model alone, and of the mixture, that they were chosen by.
     """
 
