@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import honeyguide
-from honeyguide import cli, service
+from honeyguide import cli, params, rerank, service
 from honeyguide.data.dataset import Dataset, Schema
 from honeyguide.data.graph import Graph
 from honeyguide.data.report import Report
@@ -36,6 +36,7 @@ def pages() -> dict[Path, str]:
     after = rest.split(END)[1]
     return {
         reference / "models.md": HEAD + models(),
+        reference / "rerankers.md": HEAD + rerankers(),
         reference / "commands.md": HEAD + commands(),
         reference / "api.md": HEAD + api(),
         reference / "metrics.md": HEAD + measures(),
@@ -59,6 +60,18 @@ def models() -> str:
             for one in about["hyperparameters"]:
                 searched = "–" if one["tune"] is None else str(one["tune"])
                 text += f"| `{one['name']}` | `{one['default']}` | {one['rule']} | {searched} | {one['help']} |\n"
+    return text
+
+
+def rerankers() -> str:
+    """Every re-ranker with its parameters."""
+    text = "# Re-rankers\n\n`model.recommend(…, rerank=hg.rerank.MMR(trade=0.3))`, `--rerank mmr:trade=0.3`.\n"
+    for name, cls in rerank.names().items():
+        text += f"\n## {name}\n\n`hg.rerank.{cls.__name__}`\n\n"
+        text += "\n\n".join(inspect.cleandoc(doc or "") for doc in (sys.modules[cls.__module__].__doc__, cls.__doc__))
+        text += "\n" + _head("parameter", "default", "legal", "meaning")
+        for one in params.declarations(cls).values():
+            text += f"| `{one.name}` | `{one.default!r}` | {one.rule} | {one.help} |\n"
     return text
 
 

@@ -13,7 +13,7 @@ import polars as pl
 import pytest
 
 from honeyguide.data.check import check
-from honeyguide.data.plots import bars, curves, log_curve, number, over_time
+from honeyguide.data.plots import bars, curves, log_curve, number, over_time, paths
 from honeyguide.errors import WriteError
 
 _VOID = {"meta"}
@@ -147,6 +147,24 @@ def test_curves_and_levels_stand_at_their_heights_and_the_legend_in_their_order(
     assert circles == [rising[0].tolist(), falling[1].tolist()]
     assert min(place[:, 1].min() for place in places.values()) > 0
     assert max(place[:, 1].max() for place in places.values()) < 280
+
+
+def test_paths_have_a_dot_at_each_point_and_begin_together() -> None:
+    lines = {"one <1>": [(0.2, 0.3), (0.4, 0.3), (0.6, 0.1)], "two": [(0.2, 0.3), (0.3, 0.2)]}
+    root = ElementTree.fromstring(paths(lines, x="diversity", y="ndcg", start="own"))
+    find = lambda tag: root.findall(f"{{http://www.w3.org/2000/svg}}{tag}")  # noqa: E731
+    one, two = (
+        np.array([point.split(",") for point in each.attrib["points"].split()], float)
+        for each in find("polyline")
+        if each.attrib["points"].count(",") > 1 and not each.attrib["points"].startswith("38")  # not of the legend
+    )
+    assert one[0].tolist() == two[0].tolist()
+    assert np.diff(one[:, 0]) == pytest.approx([one[1, 0] - one[0, 0]] * 2, abs=0.2)  # both 0.2 to the right
+    assert (one[1, 1], two[1, 1]) == (one[0, 1], pytest.approx((one[0, 1] + one[2, 1]) / 2, abs=0.1))
+    assert one[2, 1] > one[1, 1]  # lower values are further down
+    dots = [[float(each.attrib[at]) for at in ("cx", "cy")] for each in find("circle")]
+    assert dots[:4] == [*one[1:].tolist(), *two[1:].tolist(), one[0].tolist()]
+    assert [each.text for each in find("text") if each.get("class") == "key"] == ["one <1>", "two", "own"]
 
 
 @pytest.mark.parametrize("values", [[0.8, 1.25], [0.06, 0.19], [0.5], [0.0], [1e-4, 2e-4], [-3.0, 7.0]])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from worlds import candidates, fitted, shop
@@ -57,6 +59,19 @@ def test_a_person_alone_or_among_many_with_any_threads(text: str) -> None:
     np.testing.assert_array_equal(got[1], one[1][rows])
     alone = rerank.order(model, profiles.take([4]), codes[4:5], scores[4:5], 8, Run(threads=1))
     np.testing.assert_array_equal(alone[0], one[0][4:5])
+
+
+@pytest.mark.parametrize("text", BUSY)
+def test_a_stranger_with_the_same_history_and_a_file_give_the_same_list(text: str, tmp_path: Path) -> None:
+    model, rerank, data = fitted(), hg.rerank.named(text), shop()
+    mine = data.take(data.users == 5)
+    history = [(int(item), float(value)) for item, value in zip(mine.items, mine.values, strict=True)]
+    known = model.recommend([5], k=6, rerank=rerank).drop("user")
+    new = model.recommend(history=history, k=6, rerank=rerank).drop("user")
+    assert new["item"].to_list() == known["item"].to_list()
+    np.testing.assert_allclose(new["score"], known["score"], rtol=1e-5)
+    model.save(tmp_path / "m.safetensors")
+    assert hg.open(tmp_path / "m.safetensors").recommend([5], k=6, rerank=rerank).drop("user").equals(known)
 
 
 @pytest.mark.parametrize("name", ["popular", "als", "user_knn", "rp3beta", "mf", "attributes"])

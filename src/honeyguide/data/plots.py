@@ -1,6 +1,6 @@
 """Small charts as SVG text: bars of a histogram, a curve on logarithmic axes, events over time. No dependency.
 
-`curves` is a picture that stands alone; the others take their colours from the page they are put into.
+`curves` and `paths` are pictures that stand alone; the others take their colours from the page they are put into.
 """
 
 from __future__ import annotations
@@ -100,6 +100,43 @@ def curves(lines: Mapping[str, Points], levels: Mapping[str, float], *, x: str, 
     return _alone(_svg(parts, x, y, short=_LEGEND))
 
 
+def paths(lines: Mapping[str, Points], *, x: str, y: str, start: str) -> str:
+    """A picture of its own: a line with a dot at each point (x, y) of each name, both axes plain; all begin at `start`.
+
+    The legend stands in the order given. Six lines have colours of their own.
+    """
+    seen = [point for points in lines.values() for point in points]
+    left, step, right = _range([a for a, _ in seen])
+    bottom, rise, top = _range([b for _, b in seen])
+    marks = [bottom + n * rise for n in range(round((top - bottom) / rise) + 1)]
+    parts = _grid([((mark - bottom) / (top - bottom), f"{mark:.4g}") for mark in marks], short=_LEGEND)
+
+    def place(point: tuple[float, float]) -> tuple[float, float]:
+        a, b = point
+        return (
+            _LEFT + (_PLOT_W - _LEGEND) * (a - left) / (right - left),
+            _TOP + _PLOT_H * (top - b) / (top - bottom),
+        )
+
+    ticks = [left + n * step for n in range(round((right - left) / step) + 1)]
+    parts += [_below(place((tick, bottom))[0], f"{tick:.4g}") for tick in ticks]
+    for n, (name, points) in enumerate(lines.items()):
+        parts.append(_piece(f'class="line c{n}"', [place(point) for point in points], name))
+        parts += [_dot(f"s{n}", place(point), f"{name}: {point[0]:.4g}, {point[1]:.4g}", 3) for point in points[1:]]
+        parts.append(_key(n, name, None, f'class="line c{n}"'))
+    first = next(iter(lines.values()))[0]
+    parts.append(_dot("ink", place(first), f"{start}: {first[0]:.4g}, {first[1]:.4g}", 5))
+    at = _TOP + 8 + len(lines) * _ROW
+    parts.append(_dot("ink", (WIDTH - _RIGHT - _LEGEND + 24, at), start, 5))
+    parts.append(_name(len(lines), start))
+    return _alone(_svg(parts, x, y, short=_LEGEND))
+
+
+def _dot(kind: str, place: tuple[float, float], told: str, radius: int) -> str:
+    a, b = place
+    return f'<circle class="{kind}" cx="{a:.1f}" cy="{b:.1f}" r="{radius}"><title>{escape(told)}</title></circle>'
+
+
 def _range(values: Sequence[float]) -> tuple[float, float, float]:
     """(bottom, step, top) of an axis that holds the values: round numbers, some five steps."""
     low, high = min(values), max(values)
@@ -118,14 +155,21 @@ def _piece(kind: str, places: Sequence[tuple[float, float]], told: str) -> str:
     return f'<polyline {kind} points="{path}"><title>{escape(told)}</title></polyline>'
 
 
-def _key(row: int, name: str, value: float, kind: str) -> str:
+def _key(row: int, name: str, value: float | None, kind: str) -> str:
     """A line of the legend: a piece of the curve, the name, its best value."""
     left, y = WIDTH - _RIGHT - _LEGEND + 14, _TOP + 8 + row * _ROW
-    return (
-        _piece(kind, [(left, y), (left + 20, y)], name)
-        + f'<text class="key" x="{left + 26}" y="{y + 4}">{escape(name)}</text>'
-        + f'<text class="tick" x="{WIDTH - 6}" y="{y + 4}" text-anchor="end">{value:.3f}</text>'
+    number = (
+        f'<text class="tick" x="{WIDTH - 6}" y="{y + 4}" text-anchor="end">{value:.3f}</text>'
+        if value is not None
+        else ""
     )
+    return _piece(kind, [(left, y), (left + 20, y)], name) + _name(row, name) + number
+
+
+def _name(row: int, name: str) -> str:
+    """A name in the legend."""
+    left, y = WIDTH - _RIGHT - _LEGEND + 14, _TOP + 8 + row * _ROW
+    return f'<text class="key" x="{left + 26}" y="{y + 4}">{escape(name)}</text>'
 
 
 def _alone(svg: str) -> str:
@@ -147,7 +191,7 @@ def _colours(soft: str, ink: str, rule: str, paper: str, hues: Sequence[str]) ->
     each = "".join(f".c{n} {{ stroke: {hue} }} .s{n} {{ fill: {hue} }} " for n, hue in enumerate(hues))
     return (
         f".tick, .name {{ fill: {soft} }} .key {{ fill: {ink} }} .grid {{ stroke: {rule} }} .paper {{ fill: {paper} }} "
-        f".level {{ stroke: {soft} }} {each}"
+        f".level {{ stroke: {soft} }} .ink {{ fill: {ink} }} {each}"
     )
 
 
