@@ -18,6 +18,8 @@ from honeyguide.data.dataset import Dataset, Schema
 from honeyguide.data.graph import Graph
 from honeyguide.data.report import Report
 from honeyguide.evaluate import EarlyStopping, Evaluation
+from honeyguide.explain import Evidence, Explanation, Reason
+from honeyguide.explain.fidelity import Fidelity, Margin
 from honeyguide.metrics import metrics
 from honeyguide.split import Audit, Split
 from honeyguide.tune import Tuned
@@ -109,7 +111,23 @@ def api() -> str:
     text = "# Python\n\n`import honeyguide as hg`. Each name below is public; so are the models (models.md).\n"
     names = {f"hg.{name}": getattr(honeyguide, name) for name in honeyguide.__all__}
     results = {
-        cls.__name__: cls for cls in (Dataset, Schema, Graph, Report, Split, Audit, Evaluation, EarlyStopping, Tuned)
+        cls.__name__: cls
+        for cls in (
+            Dataset,
+            Schema,
+            Graph,
+            Report,
+            Split,
+            Audit,
+            Evaluation,
+            EarlyStopping,
+            Tuned,
+            Explanation,
+            Reason,
+            Evidence,
+            Fidelity,
+            Margin,
+        )
     }
     for name, thing in {**names, **results}.items():
         if not callable(thing) or inspect.ismodule(thing):

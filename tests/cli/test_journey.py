@@ -101,6 +101,25 @@ def test_lists_of_the_known_and_of_the_new(call: Call, shop: Path, ease: Recomme
     assert len(everything) == 30
 
 
+def test_reasons_by_the_command_line(call: Call, shop: Path, ease: Recommender) -> None:
+    file = shop / "ease.safetensors"
+    told = call("explain", file, "--user", 3, "-k", 4, "--json").json
+    expected = hg.explain(ease, 3, k=4)
+    assert [row["item"] for row in told] == [each.item for each in expected]
+    assert [row["reasons"][0]["sentence"] for row in told] == [each.reasons[0].sentence for each in expected]
+    text = call("explain", file, "--history", "film, the 4 🎬=4.5", "--item", 107, "--language", "zh").out
+    assert text.splitlines()[0].startswith("Film, The 7 🎬  (107, place ")
+    assert "因为你给《Film, The 4 🎬》打了 4.5 分" in text
+    for name in ("ease", "mf"):
+        measured = call("explain", shop / f"{name}.safetensors", "--check", "--people", 3, "-k", 3)
+        assert "additivity error" in measured.out
+        assert "a list is explained in" in measured.out
+    assert call("explain", file, "--check", "--people", 3, "--json").json["people"] == 3
+    assert call("explain", file).error == ("give one of --user, --history or --about (for someone new), or --check")
+    assert call("explain", file, "--check", "--user", 3).status == 2
+    assert call("explain", file, "--user", 3, "--language", "fr").error == "language must be one of en, zh, got 'fr'."
+
+
 READERS: dict[str, Callable[[Path], pl.DataFrame]] = {
     ".parquet": pl.read_parquet,
     ".csv": lambda path: pl.read_csv(path, schema_overrides={"score": pl.Float32, "rank": pl.Int32}),
