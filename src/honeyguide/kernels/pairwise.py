@@ -18,7 +18,7 @@ import numpy as np
 from honeyguide.arrays import BoolArray, FloatArray, IntArray, LongArray
 from honeyguide.kernels.compiled import kernel, summing_kernel
 
-_GOLDEN = np.uint64(0x9E3779B97F4A7C15)  # splitmix64 (Steele et al. 2014, doi:10.1145/2714064.2660195)
+GOLDEN = np.uint64(0x9E3779B97F4A7C15)  # splitmix64 (Steele et al. 2014, doi:10.1145/2714064.2660195)
 _FIRST, _SECOND = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
 _HALF, _30, _27, _31 = np.uint64(32), np.uint64(30), np.uint64(27), np.uint64(31)
 
@@ -76,7 +76,7 @@ def step_pairs(
     for part in range(start, stop):
         block, other = part * parts + (part + stratum) % parts, (part + stratum) % parts
         pool = members[bounds[other] : bounds[other + 1]]
-        state = _mixed(seed + np.uint64(block + 1) * _GOLDEN)
+        state = mixed(seed + np.uint64(block + 1) * GOLDEN)
         first, end = offsets[block], offsets[block + 1]
         while first < end:
             user, last = users[first], first
@@ -130,7 +130,7 @@ def fold_pairs(
     """
     held = np.zeros(len(right), np.bool_)
     for row in range(start, stop):
-        own, u, state = items[indptr[row] : indptr[row + 1]], out[row], _GOLDEN
+        own, u, state = items[indptr[row] : indptr[row + 1]], out[row], GOLDEN
         u[:] = np.float32(0.0)
         if len(own) == len(members):
             continue
@@ -174,14 +174,14 @@ def _slope(x: np.float32, warp: bool, trial: int, n_items: int) -> np.float32:
 def _draw(pool: IntArray, held: BoolArray, state: np.uint64) -> tuple[int, np.uint64]:
     """One of the pool that is not held, each as likely, and the next state; the pool must have one."""
     while True:
-        state = state + _GOLDEN
-        item = pool[((_mixed(state) >> _HALF) * np.uint64(len(pool))) >> _HALF]
+        state = state + GOLDEN
+        item = pool[((mixed(state) >> _HALF) * np.uint64(len(pool))) >> _HALF]
         if not held[item]:
             return item, state
 
 
 @kernel
-def _mixed(state: np.uint64) -> np.uint64:
+def mixed(state: np.uint64) -> np.uint64:
     """The random number of a state."""
     mixed = (state ^ (state >> _30)) * _FIRST
     mixed = (mixed ^ (mixed >> _27)) * _SECOND

@@ -1,8 +1,8 @@
 """Walks with restart over people, items and what is known of items: personalised PageRank on one graph.
 
-Haveliwala 2002, doi:10.1145/511446.511513; over people, items and entities at once: Musto et al. 2017,
-doi:10.1016/j.ijhcs.2017.05.004. Fit: O(E), E edges of events and triples. Score: O(E steps) a person, in blocks of
-people; memory 8 bytes for each end of an edge, and 8 a node for each person of a block.
+Haveliwala 2002, doi:10.1145/511446.511513; for recommending over a graph of knowledge: Nguyen, Tomeo, Di Noia and Di
+Sciascio 2015, in the companion of WWW. Fit: O(E), E edges of events and triples. Score: O(E steps) a person, in blocks
+of people; memory 8 bytes for each end of an edge, and 8 a node for each person of a block.
 """
 
 from __future__ import annotations
