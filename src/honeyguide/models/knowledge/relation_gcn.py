@@ -70,10 +70,10 @@ class RelationGCN(Recommender):
     blank: float = param(0.1, low=0.0, high=0.9, help="share of items with neighbours whose own vector a step hides")
     hidden: float = param(0.5, low=0.1, high=0.9, tune=(0.3, 0.8), help="share of a history hidden in a step")
     damping: float = param(0.5, low=0.0, high=1.0, tune=(0.25, 1.0), help="how much a history's length is divided out")
-    reg: float = param(1e-4, low=0.0, tune=(1e-5, 1e-3, "log"), help="L2 weight on the vectors")
-    learning_rate: float = param(0.02, low=1e-6, tune=(3e-3, 0.05, "log"), help="step of Adam, at first")
+    reg: float = param(5e-5, low=0.0, tune=(1e-6, 3e-4, "log"), help="L2 weight on the vectors")
+    learning_rate: float = param(0.01, low=1e-6, tune=(3e-3, 0.05, "log"), help="step of Adam, at first")
     batch_size: int = param(256, low=1, tune=(128, 1024, "log"), help="people in a step")
-    epochs: int = param(30, low=1, tune=(10, 100, "log"), help="passes over the people")
+    epochs: int = param(40, low=1, tune=(10, 100, "log"), help="passes over the people")
 
     # ---- fitting ----------------------------------------------------------------------------------------------------
 
