@@ -13,7 +13,10 @@ from honeyguide.errors import ParameterError
 from honeyguide.run import Run
 
 
-@pytest.mark.parametrize(("least", "most"), [(0.0, 0.25), (0.5, 1.0), (0.5, 0.5), (1.0, 1.0), (0.0, 0.0), (0.3, 0.45)])
+@pytest.mark.parametrize(
+    ("least", "most"),
+    [(0.0, 0.25), (0.5, 1.0), (0.5, 0.5), (1.0, 1.0), (0.0, 0.0), (0.3, 0.45), (0.0, 0.45), (0.3, 1.0)],
+)
 def test_no_list_within_the_quotas_is_better(least: float, most: float) -> None:
     model, k = fitted(), 4
     profiles, codes, scores = candidates(model, 12)

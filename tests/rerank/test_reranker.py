@@ -5,11 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 from worlds import candidates, fitted, shop
 
 import honeyguide as hg
 from honeyguide.errors import ParameterError
+from honeyguide.models import lists
 from honeyguide.rerank.reranker import relevance
 from honeyguide.run import Run
 
@@ -89,6 +91,17 @@ def test_everybody_gets_the_same_lists_at_once() -> None:
     model, rerank = fitted(), hg.rerank.MMR(trade=0.8)
     (whole,) = model.recommend_all(5, rerank=rerank)
     assert whole.equals(model.recommend(list(range(14)), k=5, rerank=rerank))
+
+
+@pytest.mark.parametrize("text", BUSY)
+def test_blocks_of_people_are_reranked_among_their_own_candidates(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    model, rerank, run = fitted(), hg.rerank.named(f"{text}:candidates=20"), Run(threads=1)
+    profiles = model.histories_
+    codes, _ = rerank.order(model, profiles, *lists.top_k(model.score, profiles, 20, run=run), 5, run)
+    monkeypatch.setattr(lists, "_ROWS", 3)
+    got = pl.concat(model.recommend_all(5, rerank=rerank, run=run))
+    assert got["item"].to_list() == codes.ravel().tolist()
+    assert not pl.concat(model.recommend_all(5, run=run))["item"].equals(got["item"])
 
 
 def test_a_pool_of_the_list_alone_changes_the_order_only() -> None:
