@@ -12,7 +12,7 @@ from honeyguide.data.dataset import Schema
 from honeyguide.errors import ParameterError
 from honeyguide.evaluate.exam import Exam
 from honeyguide.metrics import Metric
-from honeyguide.metrics.aspects import Groups, Tastes
+from honeyguide.metrics.attribute import Groups, Tastes
 
 
 def settled(metric: Metric, schema: Schema) -> Metric:

@@ -12,7 +12,7 @@ import polars as pl
 
 from honeyguide.arrays import DoubleArray
 from honeyguide.data.aspects import Aspects
-from honeyguide.metrics.aspects import places
+from honeyguide.metrics.attribute import places
 from honeyguide.models import people
 from honeyguide.models.base import Recommender
 from honeyguide.models.lists import Reranking, joined, of_model

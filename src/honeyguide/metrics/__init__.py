@@ -1,9 +1,9 @@
 """Metrics by name: `metric("ndcg@10")`, `metric("rmse")`; `metrics()` lists them with their definitions.
 
-ranking   of lists against the items that proved relevant        rating   of predicted against true ratings
-beyond    of lists alone: coverage, novelty, popularity          aspects  of lists and what items are: diversity, tastes
+ranking   of lists against the items that proved relevant        rating     of predicted against true ratings
+beyond    of lists alone: coverage, novelty, popularity          attribute  of lists and what items are: diversity
 
-Those of aspects take a column of items: `metric("diversity:genres@10")`; without, the column that tells most is taken.
+Those of attributes take a column of items, `metric("diversity:genres@10")`; without, the column that tells most.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ def metric(name: str, *, k: int | None = None) -> Metric:
 
 def metrics() -> tuple[Metric, ...]:
     """Every metric, without the length of its list."""
-    from honeyguide.metrics import aspects, beyond, ranking, rating
+    from honeyguide.metrics import attribute, beyond, ranking, rating
 
     def of_lists(name: str, function: Callable[..., Any], definition: str) -> Metric:
         return Metric(name, "ranking", "higher", definition, function)
@@ -98,11 +98,11 @@ def metrics() -> tuple[Metric, ...]:
         Metric("popularity_lift", "beyond", "lower", "mean popularity of what is shown over what people have",
                beyond.popularity_lift),
         Metric("diversity", "beyond", "higher", "mean over pairs of a list's items of 1 - their cosine",
-               aspects.diversity, needs="likeness"),
+               attribute.diversity, needs="likeness"),
         Metric("miscalibration", "beyond", "lower", "divergence of the list's shares from the history's, nats",
-               aspects.miscalibration, needs="tastes"),
+               attribute.miscalibration, needs="tastes"),
         Metric("exposure", "beyond", "higher", "share of all places of one value over its share of what people have",
-               aspects.exposure, needs="group"),
+               attribute.exposure, needs="group"),
         Metric("exposure_gap", "beyond", "lower", "part of all places that other values would have in what people have",
-               aspects.exposure_gap, needs="groups"),
+               attribute.exposure_gap, needs="groups"),
     )  # fmt: skip

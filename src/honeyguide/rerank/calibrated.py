@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from honeyguide.arrays import FloatArray, IntArray
 from honeyguide.data.profiles import Profiles
-from honeyguide.kernels import rerank as kernels
+from honeyguide.kernels import greedy
 from honeyguide.models.base import Recommender
 from honeyguide.params import param
 from honeyguide.rerank.reranker import Reranker, aspects_of, relevance
@@ -34,7 +34,7 @@ class Calibrated(Reranker):
         aspects = aspects_of(model.schema_, self.of)
         shares, tastes = aspects.shares, aspects.tastes(profiles.positives())
         run.map(
-            kernels.calibrate, len(codes), codes, relevance(codes, scores), shares.indptr, shares.indices, shares.data,
+            greedy.calibrate, len(codes), codes, relevance(codes, scores), shares.indptr, shares.indices, shares.data,
             tastes.indptr, tastes.indices, tastes.data, shares.shape[1], float(self.trade), float(self.smoothing),
             places, block=64,
         )  # fmt: skip

@@ -13,7 +13,7 @@ from honeyguide.arrays import FloatArray, IntArray
 from honeyguide.data.aspects import HISTORIES, histories, usual
 from honeyguide.data.profiles import Profiles
 from honeyguide.errors import ParameterError
-from honeyguide.kernels import rerank as kernels
+from honeyguide.kernels import greedy
 from honeyguide.models.base import Recommender
 from honeyguide.params import param
 from honeyguide.rerank.reranker import Reranker, aspects_of, keep, relevance
@@ -36,7 +36,7 @@ class MMR(Reranker):
     ) -> None:
         rows = self._rows(model)
         run.map(
-            kernels.differ, len(codes), codes, relevance(codes, scores), rows.indptr, rows.indices, rows.data,
+            greedy.differ, len(codes), codes, relevance(codes, scores), rows.indptr, rows.indices, rows.data,
             rows.shape[1], float(self.trade), places, block=64,
         )  # fmt: skip
 

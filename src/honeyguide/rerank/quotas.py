@@ -10,7 +10,7 @@ import numpy as np
 from honeyguide.arrays import BoolArray, FloatArray, IntArray, LongArray
 from honeyguide.data.profiles import Profiles
 from honeyguide.errors import ParameterError
-from honeyguide.kernels import rerank as kernels
+from honeyguide.kernels import greedy
 from honeyguide.models.base import Recommender
 from honeyguide.params import param
 from honeyguide.rerank.reranker import Reranker, aspects_of, keep
@@ -49,7 +49,7 @@ class Quotas(Reranker):
         k = places.shape[1]
         low = math.ceil(self.least * k - _SLACK)
         high = max(low, math.floor(self.most * k + _SLACK))  # where no whole number lies between, the least
-        run.map(kernels.bound, len(codes), codes, self._members(model), low, high, places, block=64)
+        run.map(greedy.bound, len(codes), codes, self._members(model), low, high, places, block=64)
 
     def _members(self, model: Recommender) -> BoolArray:
         """(I,) the items of the kind."""

@@ -13,7 +13,7 @@ import scipy.sparse as sp
 from honeyguide.arrays import BoolArray, FloatArray, IntArray
 from honeyguide.data.aspects import to_shares
 from honeyguide.data.profiles import Profiles
-from honeyguide.kernels import rerank as kernels
+from honeyguide.kernels import greedy
 from honeyguide.models.base import Recommender
 from honeyguide.params import param
 from honeyguide.rerank.reranker import Reranker, aspects_of, relevance
@@ -43,7 +43,7 @@ class XQuAD(Reranker):
         if without.any():
             tastes = tastes + _of_candidates(without, codes, shares)
         run.map(
-            kernels.cover, len(codes), codes, relevance(codes, scores), shares.indptr, shares.indices, shares.data,
+            greedy.cover, len(codes), codes, relevance(codes, scores), shares.indptr, shares.indices, shares.data,
             tastes.indptr, tastes.indices, tastes.data, shares.shape[1], float(self.trade), places, block=64,
         )  # fmt: skip
 

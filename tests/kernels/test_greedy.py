@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from honeyguide.kernels import rerank
+from honeyguide.kernels import greedy
 
 Choose = Callable[..., Any]
 
@@ -19,10 +19,10 @@ def ways(shares: sp.csr_matrix, tastes: sp.csr_matrix, members: Any) -> dict[str
     rows, wants = (shares.indptr, shares.indices, shares.data), (tastes.indptr, tastes.indices, tastes.data)
     width = shares.shape[1]
     return {
-        "differ": (rerank.differ, (*rows, width, 0.6)),
-        "calibrate": (rerank.calibrate, (*rows, *wants, width, 0.6, 0.01)),
-        "cover": (rerank.cover, (*rows, *wants, width, 0.6)),
-        "bound": (rerank.bound, (members, 2, 3)),
+        "differ": (greedy.differ, (*rows, width, 0.6)),
+        "calibrate": (greedy.calibrate, (*rows, *wants, width, 0.6, 0.01)),
+        "cover": (greedy.cover, (*rows, *wants, width, 0.6)),
+        "bound": (greedy.bound, (members, 2, 3)),
     }
 
 
