@@ -49,11 +49,11 @@ class PathWalk(Recommender):
         0.05, low=0.0, high=1.0, tune=(0.005, 0.5, "log"), help="chance to leave an item by what is known of it"
     )
     restart: float = param(0.5, low=0.01, high=1.0, tune=(0.1, 0.9), help="chance that a walk stops after a step")
-    steps: int = param(4, low=1, tune=(2, 6), help="at most in a walk; two lead from item to item")
+    steps: int = param(2, low=1, tune=(2, 6), help="at most in a walk; two lead from item to item")
     alpha: float = param(
-        0.5, low=0.0, tune=(0.0, 1.0), help="how much popularity of an item that a walk begins at is damped"
+        0.8, low=0.0, tune=(0.2, 1.2), help="how much popularity of an item that a walk begins at is damped"
     )
-    beta: float = param(0.25, low=0.0, tune=(0.0, 0.8), help="how much popularity of an item that it ends at is damped")
+    beta: float = param(0.35, low=0.0, tune=(0.0, 0.8), help="how much popularity of an item that it ends at is damped")
 
     # ---- fitting ----------------------------------------------------------------------------------------------------
 

@@ -1,9 +1,9 @@
 """Translations: what people have and what is known of items as facts in one space of vectors.
 
 Relations are translations, as in TransE (Bordes et al. 2013, doi:10.5555/2999792.2999923), with "has" as one more, from
-people to items, and facts are scored by products and not by distances (CFKG: Ai et al. 2018, arXiv:1805.03352,
-equations 1 and 2). Fit: O((events + triples) F) an epoch; memory 4 F for every person, item and entity, and some 60
-bytes a fact. A stranger's vector: 20 epochs on their history alone. Score: O(F) an item.
+people to items, and facts are scored by products and not by distances (CFKG: Ai et al. 2018, arXiv:1805.03352). Fit:
+O((events + triples) F) an epoch; memory 4 F for every person, item and entity, and some 60 bytes a fact. A stranger's
+vector: 20 epochs on their history alone. Score: O(F) an item.
 """
 
 from __future__ import annotations
