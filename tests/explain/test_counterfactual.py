@@ -7,6 +7,7 @@ import pytest
 
 import honeyguide as hg
 from honeyguide.data.dataset import Dataset
+from honeyguide.explain import counterfactual
 from honeyguide.explain.attribution import parts
 from honeyguide.explain.counterfactual import counterfactuals
 from honeyguide.explain.histories import Histories
@@ -76,3 +77,19 @@ def test_two_items_either_of_which_holds_the_place_are_both_named(make: object) 
     found = hg.explain(model, "asker", item="x", k=1, counterfactual=True)
     assert {each.item for each in found.without} == {"a", "b"}
     assert found.without_sentence == "without Title of a and Title of b it would not be among your 1"
+
+
+def test_the_largest_shares_are_left_out_first(ratings: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where one item of the history may be missing, it is the one of the largest share."""
+    monkeypatch.setattr(counterfactual, "_MOST", 1)
+    model, looked = hg.models.Ease(reg=20.0).fit(ratings), 0
+    for user in range(10):
+        asked = Histories(model, ratings.profiles(np.array([user])))
+        items = np.array(listed(model, asked, np.zeros(0, np.int32), 3), np.int32)
+        made, _ = parts(asked, items)
+        shares = np.stack([shares_of(each, len(asked.held)) for each in made])
+        for own, gone in zip(shares, counterfactuals(asked, items, shares, 3), strict=True):
+            if gone is not None:
+                looked += 1
+                assert gone.tolist() == [int(np.argmax(own))]
+    assert looked > 3

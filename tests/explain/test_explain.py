@@ -52,8 +52,14 @@ def test_one_item_comes_alone_and_several_in_their_order(ease: Recommender) -> N
     assert one.user is None
     assert one == many[1]
     assert many[0].item == items[9]
-    held = hg.explain(ease, history=asked, item=items[1])
+
+
+def test_that_you_had_it_is_no_reason(ratings: Dataset) -> None:
+    model = hg.models.Als().fit(ratings)
+    items = ratings.schema.items.series().to_list()
+    held = hg.explain(model, history=[(items[1], 5.0), (items[3], 4.0), (items[5], 4.0)], item=items[1])
     assert held.place is None
+    assert held.reasons[0].weight > 0
     assert items[1] not in [evidence.item for reason in held.reasons for evidence in reason.evidence]
 
 
