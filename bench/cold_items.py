@@ -67,9 +67,9 @@ def instruments() -> Dataset:
     return hg.read(events, items=text, kinds={"text": "text"}, positive=">=4")
 
 
-def build(name: str, parts: str) -> Recommender:
-    """A model at its defaults; "switch" is one of the models `parts`."""
-    return registry.create(name, {"models": parts} if name == "switch" else {})
+def build(name: str, parts: str, shown: str = "any") -> Recommender:
+    """A model at its defaults; "switch" is one of the models `parts`, found by any items of people or the first."""
+    return registry.create(name, {"models": parts, "shown": shown} if name == "switch" else {})
 
 
 def measure(model: Recommender, data: Dataset, seed: int, run: hg.Run) -> tuple[FloatArray, float, tuple[int, int]]:

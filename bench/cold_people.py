@@ -97,7 +97,7 @@ def main() -> int:
             each: dict[str, list[FloatArray]] = {}
             for seed, paper in papers.items():
                 run, begun = hg.Run(seed=seed, threads=asked.threads, progress=False), time.perf_counter()
-                fitted = build(model, PARTS).fit(paper.train, run=run)
+                fitted = build(model, PARTS, "any" if data.times is None else "first").fit(paper.train, run=run)
                 seconds.setdefault(model, []).append(time.perf_counter() - begun)
                 each.setdefault(model, []).append(ask(fitted, paper, run))
                 if model == "hybrid_mf":

@@ -1,9 +1,8 @@
 """How far each of several models is to be trusted, by how much is known of a person: what switch.py is fitted by.
 
 People are dealt into parts; each part is held out in turn from all models and asked about as new, with so many of
-their positives shown, the first in time or, where there are no times, any, and the others hidden. Time: the models'
-fits, O(levels U I M) for U people, I items and M models, and O(levels U G P) for G mixtures and the P items that the
-models propose.
+their positives shown, any or the first in time, and the others hidden. Time: the models' fits, O(levels U I M) for U
+people, I items and M models, and O(levels U G P) for G mixtures and the P items that the models propose.
 """
 
 from __future__ import annotations
@@ -32,47 +31,63 @@ _TIE = 1e-13  # less than what scores differ by where they do
 
 
 def judge(
-    make: Callable[[], Sequence[Recommender]], data: Dataset, *, folds: int, run: Run, told: Callable[[], None]
+    make: Callable[[], Sequence[Recommender]],
+    data: Dataset,
+    *,
+    folds: int,
+    timed: bool,
+    run: Run,
+    told: Callable[[], None],
 ) -> tuple[DoubleArray, DoubleArray]:
     """(L, M) the mixture for each level; (L, M + 1) ndcg@10 there, of each model alone and of the mixture.
 
-    It is the best of all where it is ahead of the best model alone by more than two standard errors over people, else
-    that model. `make` builds the M models. NaN where nobody has more positives than the level: the mixture is that of
-    the level below, or equal parts.
+    One mixture is that of people with all they have, but for the last of it: the best if it is ahead of the best model
+    alone by more than two standard errors over people, else that model. At a level it is left, by the same rule, for
+    the best there. `make` builds the M models. NaN where nobody has more positives than the level.
     """
     rng, models = run.rng(), len(make())
     mixtures = simplex(models)
     fold = rng.permutation(data.n_users) % folds
     asked = rng.permutation(data.n_users)
-    gains: list[list[DoubleArray]] = [[] for _ in LEVELS]
+    gains: list[list[DoubleArray]] = [[np.zeros((len(mixtures), 0))] for _ in LEVELS]
+    whole: list[DoubleArray] = [np.zeros((len(mixtures), 0))]
     for part in range(folds):
         rest = data.take(fold[data.users] != part)
         people = asked[fold[asked] == part][: -(-_PEOPLE // folds)]
         if data.schema.positive.mask(rest.values).any():
             members = [model.fit(rest, run=run) for model in make()]
             known = np.bincount(rest.positives().indices, minlength=data.n_items) > 0
-            for level, shown, hidden in _asked(data.profiles(np.sort(people)).strangers(), rng):
+            for level, shown, hidden in _asked(data.profiles(np.sort(people)).strangers(), timed, rng):
                 gains[level].append(_gains(members, shown, hidden, known, mixtures))
+                left = LEVELS[level] + np.diff(hidden.indptr)
+                whole.append(gains[level][-1][:, left <= np.append(LEVELS, left.max())[level + 1]])
             del members  # before the next are fitted
         told()
+    return _weighed([np.concatenate(each, axis=1) for each in gains], np.concatenate(whole, axis=1), mixtures)
+
+
+def _weighed(gains: list[DoubleArray], whole: DoubleArray, mixtures: DoubleArray) -> tuple[DoubleArray, DoubleArray]:
+    """What `judge` gives, of what people have of each mixture (G, P) at each level and with nearly all they have."""
+    models = mixtures.shape[1]
     weights, found = np.full((len(LEVELS), models), 1.0 / models), np.full((len(LEVELS), models + 1), np.nan)
-    alone = np.array([np.flatnonzero(mixtures[:, model] == 1.0)[0] for model in range(models)])
-    for level, parts in enumerate(gains):
-        if parts:
-            each = np.concatenate(parts, axis=1)
-            best = _chosen(each, alone)
-            weights[level], found[level] = mixtures[best], each[[*alone, best]].mean(axis=1)
-        elif level:
-            weights[level] = weights[level - 1]
+    if whole.shape[1]:
+        alone = np.array([np.flatnonzero(mixtures[:, model] == 1.0)[0] for model in range(models)])
+        most = _clearest(whole, int(alone[whole.mean(axis=1)[alone].argmax()]))
+        for level, each in enumerate(gains):
+            best = _clearest(each, most)
+            weights[level] = mixtures[best]
+            if each.shape[1]:
+                found[level] = each[[*alone, best]].mean(axis=1)
     return weights, found
 
 
-def _chosen(gains: DoubleArray, alone: LongArray) -> int:
-    """Which mixture to take by what people have of each (G, P); `alone` (M,) are those of one model."""
-    means = gains.mean(axis=1)
-    single, best = int(alone[means[alone].argmax()]), int(means.argmax())
-    ahead = gains[best] - gains[single]
-    return best if ahead.mean() > _ERRORS * ahead.std() / np.sqrt(len(ahead)) else single
+def _clearest(gains: DoubleArray, usual: int) -> int:
+    """The best mixture by what people have of each (G, P), if it is clearly ahead of the usual one, else that."""
+    if not gains.shape[1]:
+        return usual
+    best = int(gains.mean(axis=1).argmax())
+    ahead = gains[best] - gains[usual]
+    return best if ahead.mean() > _ERRORS * ahead.std() / np.sqrt(len(ahead)) else usual
 
 
 def level_of(positives: sp.csr_matrix) -> LongArray:
@@ -89,22 +104,40 @@ def simplex(models: int) -> DoubleArray:
     return np.array([(*each, steps - sum(each)) for each in found]) / steps
 
 
-def standard(scores: FloatArray, known: BoolArray) -> FloatArray:
-    """(B, I) scores less the mean, over the deviation, of the person's scores of the items (I,) that are known."""
-    among = scores[:, : len(known)][:, known]
-    mean, spread = among.mean(axis=1, keepdims=True), among.std(axis=1, keepdims=True)
-    level = np.abs(mean) * 1e-6  # a deviation of rounding alone says nothing
-    return np.where(spread > level, (scores - mean) / np.where(spread > level, spread, 1.0), np.float32(0.0))
+def standard(scores: FloatArray, known: BoolArray, seen: BoolArray) -> FloatArray:
+    """(B, I) scores of which 0 is the mean and 1 that of the ten best, among items (I,) known and not seen (B, I).
+
+    Where these are equal it is the mean alone that is taken off.
+    """
+    free = known & ~seen[:, : len(known)]
+    count = free.sum(axis=1, keepdims=True)
+    mean = np.where(free, scores, 0.0).sum(axis=1, keepdims=True, dtype=np.float64) / np.maximum(count, 1)
+    width = min(_K, len(known))
+    best = np.partition(np.where(free, scores, -np.inf), -width, axis=1)[:, -width:]
+    there = np.isfinite(best)
+    top = np.where(there, best, 0.0).sum(axis=1, keepdims=True, dtype=np.float64) / np.maximum(
+        there.sum(axis=1)[:, None], 1
+    )
+    apart = top - mean
+    says = apart > 1e-6 * np.abs(top)  # more than rounding
+    return np.asarray((scores - mean) / np.where(says, apart, 1.0), np.float32)
 
 
-def _asked(profiles: Profiles, rng: np.random.Generator) -> Iterator[tuple[int, Profiles, sp.csr_matrix]]:
+def seen_in(profiles: Profiles) -> BoolArray:
+    """(B, I) what is in the histories."""
+    seen = np.zeros((len(profiles), len(profiles.schema.items)), bool)
+    seen[profiles.rows, profiles.items] = True
+    return seen
+
+
+def _asked(profiles: Profiles, timed: bool, rng: np.random.Generator) -> Iterator[tuple[int, Profiles, sp.csr_matrix]]:
     """Level, profiles with so many positives, and the others (B, I), for whom has more than that."""
     items, whole = np.int64(len(profiles.schema.items)), profiles.positives()
     good = np.repeat(np.arange(len(profiles)), np.diff(whole.indptr)) * items + whole.indices
     keys = profiles.rows * items + profiles.items
     pairs, first, place = np.unique(keys, return_index=True, return_inverse=True)  # (N,), (N,), (E,)
     rows, draw = pairs // items, rng.random(len(pairs))
-    order = np.lexsort((draw, rows) if profiles.times is None else (draw, profiles.times[first], rows))
+    order = np.lexsort((draw, profiles.times[first], rows) if timed and profiles.times is not None else (draw, rows))
     counted = np.isin(pairs[order], good).astype(np.int64)
     before = np.cumsum(counted) - counted  # (N,) positives before each, of all people
     begin = np.searchsorted(rows[order], np.arange(len(profiles) + 1))
@@ -129,11 +162,9 @@ def _gains(
     ideal = np.cumsum(_discounts(_K))
     for first in range(0, len(shown), step):
         asked, wanted = shown.take(slice(first, first + step)), hidden[first : first + step]
-        said = np.stack([standard(model.score(asked), known)[:, codes] for model in members])  # (M, B, W)
-        place = np.full(len(known), -1)
-        place[codes] = np.arange(len(codes))
-        seen = place[asked.items]
-        said[:, asked.rows[seen >= 0], seen[seen >= 0]] = -np.inf
+        seen = seen_in(asked)
+        said = np.stack([standard(model.score(asked), known, seen)[:, codes] for model in members])  # (M, B, W)
+        said[:, seen[:, codes]] = -np.inf
         at = _proposed(said)  # (B, P)
         again = np.zeros(at.shape, bool)
         again[:, 1:] = at[:, 1:] == at[:, :-1]

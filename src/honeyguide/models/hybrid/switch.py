@@ -1,16 +1,19 @@
 """Lists by other models, which are trusted as far as they have earned it with so much known of a person.
 
     score = sum over models m of w_m(n) z_um(i),   n the number of positives that are known of u
-        z   what m says of i, less the mean and over the deviation of what it says to u of all items with positives
+        z   what m says of i, on a scale where 0 is the mean of the items that u does not have, and 1 that of the ten
+            best; items without positives have no part in either
 
 (Switching and weighted hybrids: Burke 2002, doi:10.1023/A:1021240730564; weights by how much is known: Sill et al.
-2009, arXiv:0911.0460.) For n = 0, 1, 2, 4, … 128 and more, people are held out of all models and asked about with their
-first n positives (_trust.py). The weights, which add up to 1, are those whose lists are best by ndcg@10, if they are
-ahead of the best model alone by more than two standard errors; if not, that model answers alone.
+2009, arXiv:0911.0460.) People are held out of all models and asked about with n = 0, 1, 2, 4, … 128 of their positives
+(_trust.py). The weights, which add up to 1, are for every n those of the model, or the mixture, whose lists are best by
+ndcg@10 for people with nearly all that they have; another one takes its place for an n where it is ahead of it by more
+than two standard errors, and so has a mixture to be ahead of the best model alone.
 
 Items that nobody has among their positives are scored by the models that know items by their attributes alone, in the
-same proportions, or in equal ones where these are not trusted with anything: they stand where such a model sees them
-among all others. Where no model knows items so, they come after all others. What `with_items` brings is such an item.
+same proportions, or in equal ones where these are not trusted with anything; and the scores are multiplied by what
+lists of these models were worth beside those of all (at most 1), so that a new item comes first where one knows enough
+to say so. Where no model knows items so, they come after all others. What `with_items` brings is such an item.
 
 Fit: each model `folds` + 1 times. Memory: that of the largest fit, and what all keep. A list takes the time of all.
 """
@@ -20,17 +23,17 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import numpy as np
 
-from honeyguide.arrays import FloatArray, IntArray
+from honeyguide.arrays import DoubleArray, FloatArray, IntArray
 from honeyguide.data.dataset import Dataset, Schema, Shape
 from honeyguide.data.profiles import Profiles
 from honeyguide.errors import ParameterError, UnsupportedError
 from honeyguide.models import registry
 from honeyguide.models.base import Extensible, FoldIn, Recommender, Task
-from honeyguide.models.hybrid._trust import judge, level_of, standard
+from honeyguide.models.hybrid._trust import judge, level_of, seen_in, standard
 from honeyguide.params import param
 from honeyguide.run import Run
 
@@ -51,6 +54,7 @@ class Switch(Recommender):
 
     models: str = param("ease,hybrid_mf,popular", help="names of ranking models, each with :parameter=value")
     folds: int = param(3, low=2, help="parts of people that are held out in turn")
+    shown: Literal["any", "first"] = param("any", help="which positives of theirs: drawn at random, or first in time")
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -74,7 +78,9 @@ class Switch(Recommender):
     def _fit(self, data: Dataset, run: Run) -> None:
         quiet = replace(run, progress=False, checkpoint=None)
         with run.track("fitting the models of Switch", self.folds + 1) as bar:
-            self.weights_, self.validation_ = judge(self._made, data, folds=self.folds, run=quiet, told=bar.advance)
+            self.weights_, self.validation_ = judge(
+                self._made, data, folds=self.folds, timed=self.shown == "first", run=quiet, told=bar.advance
+            )
             self.members_ = tuple(model.fit(data, run=quiet) for model in self._made())
         self.had_ = np.bincount(data.positives().indices, minlength=data.n_items) > 0
         reads = data.schema.item_table.width > 0
@@ -104,18 +110,25 @@ class Switch(Recommender):
 
     def _mixed(self, profiles: Profiles) -> FloatArray:
         """(B, I) the scores of all items."""
-        weights = self.weights_[level_of(profiles.positives())].astype(np.float32)  # (B, M)
-        able = weights * self.able_
-        trusted = able.sum(axis=1, keepdims=True)
-        able = np.where(trusted > 0, able / np.where(trusted > 0, trusted, 1.0), self.able_ / max(1, self.able_.sum()))
+        level, seen = level_of(profiles.positives()), seen_in(profiles)
+        weights, able = self.weights_[level], self._of_new()[level]  # (B, M)
         out: FloatArray = np.zeros((len(profiles), len(self.had_)), np.float32)
         for at, model in enumerate(self.members_):
             known = self.had_[: len(model.schema_.items)]
             share = np.where(known, weights[:, [at]], able[:, [at]])  # (B, I), of items that the model knows
-            out[:, : len(known)] += np.asarray(share * standard(_said(model, profiles), known), np.float32)
+            out[:, : len(known)] += np.asarray(share * standard(_said(model, profiles), known, seen), np.float32)
         if not self.able_.any():
             out[:, ~self.had_] = out[:, self.had_].min(axis=1, keepdims=True) - 1.0
         return out
+
+    def _of_new(self) -> DoubleArray:
+        """(L, M) the weights for items without positives."""
+        able = self.weights_ * self.able_
+        able[able.sum(axis=1) == 0] = self.able_
+        able /= np.maximum(able.sum(axis=1, keepdims=True), 1e-30)
+        alone, all_ = self.validation_[:, :-1], self.validation_[:, -1]
+        worth = np.divide((able * alone).sum(axis=1), all_, out=np.ones(len(able)), where=all_ > 0)  # NaN: not known
+        return np.asarray(able * np.clip(np.nan_to_num(worth, nan=1.0), 0.0, 1.0)[:, None])
 
     def memory(self, shape: Shape) -> int:
         made = self._made()
