@@ -15,7 +15,8 @@ clicks    each person's events beside as many items that they have not, 6 : 2 : 
           arXiv:1904.12575); the area under the ROC curve of the scores less each person's mean over the catalogue,
           and F1 at the threshold that is best for validation.
 
-`lists` and `clicks` have the settings below, found on the validation parts of splits 0 to 2; `ablation` has them too.
+The settings below, and the defaults of relation_gcn, were found by a few trials on the validation parts of splits 0 to
+2 of lastfm-kg and of split 0 of movielens-1m-kg; everything else is at its defaults.
 """
 
 from __future__ import annotations
@@ -50,13 +51,14 @@ MODELS = {
     "ablation": "path_walk,transe,relation_gcn",
     "clicks": "als,relation_gcn",
 }
-SEEDS = {"lists": 5, "ablation": 3, "clicks": 5}
+SEEDS = {"lists": 5, "ablation": 2, "clicks": 3}
 DATA = {"lists": ["lastfm-kg"], "ablation": ["lastfm-kg", "movielens-100k-kg"], "clicks": ["lastfm-kg"]}
 GRAPHLESS = ("popular", "ease", "als", "lightgcn")
 ARMS = ("graph", "none", "rewired", "attributes")
 SETTINGS: dict[tuple[str, str], dict[str, Any]] = {
     ("ease", "lastfm-kg"): {"reg": 100.0, "dropout": 0.5, "user_power": 0.5},
     ("ease", "movielens-1m-kg"): {"reg": 200.0, "dropout": 0.5, "user_power": 0.5},
+    ("relation_gcn", "movielens-1m-kg"): {"factors": 128, "reg": 1e-5, "learning_rate": 0.02},
 }
 
 
