@@ -33,7 +33,7 @@ import honeyguide as hg
 from bench.harness import cores, write_result
 from bench.table import columns
 from honeyguide import metrics
-from honeyguide.arrays import FloatArray
+from honeyguide.arrays import FloatArray, IntArray
 from honeyguide.data.dataset import Dataset
 from honeyguide.data.sources.amazon_musical_instruments import FILES
 from honeyguide.evaluate import resample
@@ -72,25 +72,27 @@ def build(name: str, parts: str, shown: str = "any") -> Recommender:
     return registry.create(name, {"models": parts, "shown": shown} if name == "switch" else {})
 
 
-def measure(model: Recommender, data: Dataset, seed: int, run: hg.Run) -> tuple[FloatArray, float, tuple[int, int]]:
-    """Metrics (M, P) of each person, the seconds of the fit, how many people were asked about how many new items."""
+def measure(model: Recommender, data: Dataset, seed: int, run: hg.Run) -> tuple[FloatArray, IntArray, float, int]:
+    """Metrics (M, P) of each person, the people's codes, the seconds of the fit, the number of new items."""
     train, test = hg.split(data, "cold-items", test=0.1, seed=seed)
     new = np.unique(test.items).astype(np.int32)
     relevant = test.positives()
-    people = np.flatnonzero(np.diff(relevant.indptr))
+    people = np.flatnonzero(np.diff(relevant.indptr)).astype(np.int32)
     begun = time.perf_counter()
     model.fit(train, run=run)
     seconds = time.perf_counter() - begun
     found, _ = lists.top_k(lists.source(model), train.profiles(people), K, candidates=new, run=run)
     values = [metrics.metric(m).function(found, relevant[people], k=K) for m in METRICS]
-    return np.array(values), seconds, (len(people), len(new))
+    return np.array(values), people, seconds, len(new)
 
 
-def beside(one: FloatArray, other: FloatArray) -> list[float]:
-    """The mean difference of people's values (P,), and the ends of its 95 % interval over people."""
-    apart = (one - other)[:, None]
-    drawn = resample.bootstrap(apart, np.ones_like(apart), _RESAMPLES, seed=0)
-    return [float(apart.mean()), *(float(end[0]) for end in resample.interval(drawn))]
+def beside(one: FloatArray, other: FloatArray, people: IntArray) -> list[float]:
+    """The mean difference of values (N,) of people (N,), and the ends of its 95 % interval over people."""
+    sums = np.bincount(people, (one - other).astype(np.float64))[:, None]
+    counts = np.bincount(people).astype(np.float64)[:, None]
+    there = counts[:, 0] > 0
+    drawn = resample.bootstrap(sums[there], counts[there], _RESAMPLES, seed=0)
+    return [float(sums.sum() / counts.sum()), *(float(end[0]) for end in resample.interval(drawn))]
 
 
 def main() -> int:
@@ -116,12 +118,14 @@ def main() -> int:
             except hg.errors.DataError as error:  # there is nothing that this model reads
                 found[model] = {"failure": str(error)}
                 continue
-            people[model] = np.concatenate([values for values, _, _ in each], axis=1)
-            found[model] = {m: [float(values[at].mean()) for values, _, _ in each] for at, m in enumerate(METRICS)}
-            found[model] |= {"fit_s": float(np.median([s for _, s, _ in each])), "people_and_items": each[0][2]}
+            people[model] = np.concatenate([values for values, *_ in each], axis=1)
+            who = np.concatenate([codes for _, codes, *_ in each])
+            found[model] = {m: [float(values[at].mean()) for values, *_ in each] for at, m in enumerate(METRICS)}
+            found[model] |= {"fit_s": float(np.median([seconds for _, _, seconds, _ in each]))}
+            found[model] |= {"people_and_items": (len(each[0][1]), each[0][3])}
             print(name, model, people[model].mean(axis=1).round(4), found[model]["people_and_items"], flush=True)
         for model in set(people) - {CONTENT[name]} if CONTENT[name] in people else ():
-            found[model]["ndcg@10 - " + CONTENT[name]] = beside(people[model][0], people[CONTENT[name]][0])
+            found[model]["ndcg@10 - " + CONTENT[name]] = beside(people[model][0], people[CONTENT[name]][0], who)
         rows = [[way, *(f"{np.mean(v[m]):.4f}" for m in METRICS)] for way, v in found.items() if "failure" not in v]
         print(columns([["", *METRICS], *rows]))
         result = {"seeds": asked.seeds, "threads": asked.threads, "data": name, "models": found}

@@ -31,7 +31,7 @@ from bench.cold_items import beside, build
 from bench.harness import cores, write_result
 from bench.table import columns
 from honeyguide import metrics
-from honeyguide.arrays import FloatArray
+from honeyguide.arrays import FloatArray, IntArray
 from honeyguide.data.dataset import Dataset
 from honeyguide.data.profiles import Profiles
 from honeyguide.models import lists
@@ -44,9 +44,10 @@ PARTS = "als,hybrid_mf,popular"
 
 @dataclass(frozen=True, eq=False)
 class Exam:
-    """What to train on; for each of `LENGTHS`, who is asked about with so many positives, and what follows (P, I)."""
+    """What to train on; whom (P,) it is about; for each of `LENGTHS`, so many positives, and what follows (P, I)."""
 
     train: Dataset
+    people: IntArray
     shown: tuple[Profiles, ...]
     relevant: tuple[sp.csr_matrix, ...]
 
@@ -66,7 +67,7 @@ def exam(data: Dataset, seed: int) -> Exam:
     relevant = [whole - profiles.positives() for profiles in shown]
     for left in relevant:
         left.eliminate_zeros()
-    return Exam(train, shown, tuple(relevant))
+    return Exam(train, people.astype(np.int32), shown, tuple(relevant))
 
 
 def ask(model: Recommender, paper: Exam, run: hg.Run, *, told: bool = True) -> FloatArray:
@@ -91,6 +92,7 @@ def main() -> int:
     for name in asked.data:
         data = hg.load(name, positive=">=4")
         papers = {seed: exam(data, seed) for seed in range(1, asked.seeds + 1)}
+        who = np.concatenate([paper.people for paper in papers.values()])
         people: dict[str, FloatArray] = {}  # (L, P of all seeds)
         seconds: dict[str, list[float]] = {}
         for model in asked.models.split(","):
@@ -110,12 +112,12 @@ def main() -> int:
         for way in people:
             for other in {"popular", "als", "hybrid_mf, unasked"} & set(people) - {way}:
                 pairs = zip(people[way], people[other], strict=True)
-                found[way][f"ndcg@10 - {other}"] = [beside(one, another) for one, another in pairs]
+                found[way][f"ndcg@10 - {other}"] = [beside(one, another, who) for one, another in pairs]
         rows = [[way, *(f"{value:.4f}" for value in v["ndcg@10"])] for way, v in found.items()]
         print(columns([["positives shown", *map(str, LENGTHS)], *rows]))
         result = {
             "seeds": asked.seeds, "threads": asked.threads, "data": name, "lengths": LENGTHS,
-            "people": [len(paper.shown[0]) for paper in papers.values()], "models": found,
+            "people": [len(paper.people) for paper in papers.values()], "models": found,
         }  # fmt: skip
         print(f"→ bench/results/{write_result(f'cold-people-{name}', result).name}")
     return 0

@@ -27,7 +27,7 @@ from bench.cold_items import CONTENT, METRICS, K, beside, load
 from bench.harness import cores, write_result
 from bench.table import columns
 from honeyguide import metrics
-from honeyguide.arrays import FloatArray
+from honeyguide.arrays import FloatArray, IntArray
 from honeyguide.data.dataset import Dataset
 from honeyguide.models import lists, registry
 from honeyguide.models.base import Recommender
@@ -70,9 +70,11 @@ def main() -> int:
         each: dict[str, list[FloatArray]] = {}
         seconds: dict[str, list[float]] = {}
         chosen: dict[int, Any] = {}
+        who: list[IntArray] = []
         for seed in range(1, asked.seeds + 1):
             run = hg.Run(seed=seed, threads=asked.threads, progress=False)
             train, test = hg.split(data, "per-person", test=0.2, seed=seed)
+            who.append(np.flatnonzero(np.diff(test.positives().indptr)).astype(np.int32))
             als, hybrid = (searched(model, train, seed, run) for model in ("als", "hybrid_mf"))
             ways = {"popular": created("popular"), CONTENT[name]: created(CONTENT[name]), "als": created(als)}
             ways |= {"hybrid_mf": created(hybrid), "switch": hg.models.Switch(models=f"{als},{hybrid},{CONTENT[name]}")}
@@ -99,7 +101,7 @@ def main() -> int:
         best = max(("als", "hybrid_mf", CONTENT[name]), key=lambda way: people[way][0].mean())
         for way, other in (("hybrid_mf", "als"), ("switch", best)):
             for at, m in enumerate(METRICS):
-                found[way][f"{m} - {other}"] = beside(people[way][at], people[other][at])
+                found[way][f"{m} - {other}"] = beside(people[way][at], people[other][at], np.concatenate(who))
         print(columns([["", *METRICS], *([way, *(f"{v.mean():.4f}" for v in people[way])] for way in people)]))
         result = {"seeds": asked.seeds, "threads": asked.threads, "data": name, "models": found, "chosen": chosen}
         print(f"→ bench/results/{write_result(f'hybrids-{name}', result).name}")

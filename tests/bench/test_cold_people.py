@@ -25,6 +25,7 @@ def test_what_follows_is_what_was_not_shown(make: Callable[..., Dataset], timed:
     asked = [u for u in out if whole[u].sum() > LENGTHS[-1]]
     assert 0 < len(asked) < 8
     for length, profiles, relevant in zip(LENGTHS, paper.shown, paper.relevant, strict=True):
+        assert paper.people.tolist() == asked
         assert len(profiles) == len(asked)
         assert (profiles.known == -1).all()
         for row, user in enumerate(asked):
@@ -40,8 +41,11 @@ def test_what_follows_is_what_was_not_shown(make: Callable[..., Dataset], timed:
 def test_differences_are_over_people() -> None:
     rng = np.random.default_rng(1)
     one = rng.normal(0.3, 1.0, 900).astype(np.float32)
-    mean, low, high = beside(one, np.zeros(900, np.float32))
+    who, nothing = np.arange(900, dtype=np.int32), np.zeros(900, np.float32)
+    mean, low, high = beside(one, nothing, who)
     assert mean == pytest.approx(one.mean(), abs=1e-6)
     assert high - low == pytest.approx(2 * 1.96 * one.std() / 30, rel=0.1)
     assert low < mean < high
-    assert beside(np.zeros(900, np.float32), one)[0] == pytest.approx(-mean)
+    assert beside(nothing, one, who)[0] == pytest.approx(-mean)
+    twice = beside(np.tile(one, 2), np.tile(nothing, 2), np.tile(who, 2))  # the same people again tell nothing new
+    assert twice == pytest.approx([mean, low, high])
