@@ -185,7 +185,36 @@ def test_what_is_asked_is_the_formula_of_what_was_learned(make: Make) -> None:
         for each in parts:
             for part in each:
                 assert part.shares is None or part.shares.sum() == pytest.approx(part.weight, abs=1e-5)
-        assert {(p.name, p.value) for p in parts[0] if p.kind == "path"} == {("by", "d0"), ("sequel", "f3")}
+        paths = [{(part.name, part.value) for part in each if part.kind == "path"} for each in parts]
+        assert paths[0] == {("by", "d0"), ("sequel", "f3")}
+        assert paths[3] == {("by", "d0"), ("~sequel", "f0")}
+        assert paths[4] == {("by", "d1"), ("like", "d1")}
+
+
+def test_a_file_keeps_what_each_neighbour_adds(make: Make, tmp_path: Path) -> None:
+    data = films(make)
+    model = RelationGCN(factors=4, epochs=2).fit(data)
+    model.save(tmp_path / "m.safetensors")
+    again, person, codes = (
+        hg.open(tmp_path / "m.safetensors"),
+        data.profiles(np.array([2])),
+        np.arange(8, dtype=np.int32),
+    )
+    assert isinstance(again, RelationGCN)
+    for one, other in zip(model.contributions(person, codes), again.contributions(person, codes), strict=True):
+        assert [(p.name, p.value) for p in one] == [(p.name, p.value) for p in other]
+        np.testing.assert_allclose([p.weight for p in one], [p.weight for p in other], rtol=1e-5, atol=1e-7)
+
+
+def test_an_item_of_which_nothing_is_known_comes_last(make: Make) -> None:
+    rows = [(f"u{u}", f"f{i}", 1.0, 0) for u in range(6) for i in range(4) if (u + i) % 3]
+    data = make([*rows, ("u0", "new", -1.0, 0), ("u0", "told", -1.0, 0)], explicit=False, positive=">0")
+    data = known(data, [(f"f{i}", "by", f"d{i % 2}") for i in range(4)] + [("told", "by", "d0")])
+    model = RelationGCN(factors=4, epochs=5).fit(data)
+    assert model.recommend(history=[], k=6)["item"].to_list()[-1] == "new"
+    code = data.schema.items.encode(["new"])[0]
+    assert model.item_vectors_[code, -1] == model.item_vectors_[model.seen_, -1].min() < 0.0
+    assert not model.item_vectors_[code, :-1].any()
 
 
 def test_without_a_graph_attributes_are_one_and_a_weight_of_0_leaves_it_out(make: Make) -> None:
