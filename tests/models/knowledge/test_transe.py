@@ -12,7 +12,7 @@ import honeyguide as hg
 from honeyguide.data.dataset import Dataset
 from honeyguide.data.read import read
 from honeyguide.errors import DivergedError
-from honeyguide.kernels.triples import key
+from honeyguide.kernels.facts import key
 from honeyguide.models.knowledge.transe import TransE, _Facts
 from honeyguide.models.people import strangers
 

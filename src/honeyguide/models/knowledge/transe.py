@@ -21,9 +21,9 @@ from honeyguide.data.dataset import Dataset, Shape
 from honeyguide.data.graph import Edges
 from honeyguide.data.profiles import Profiles
 from honeyguide.errors import DivergedError
+from honeyguide.kernels.facts import step_facts
 from honeyguide.kernels.pairwise import fold_pairs
 from honeyguide.kernels.spectrum import cosines
-from honeyguide.kernels.triples import step_facts
 from honeyguide.models.base import FoldIn, Recommender, Task
 from honeyguide.models.knowledge._source import graph_of, triples
 from honeyguide.params import param

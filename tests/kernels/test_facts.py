@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from honeyguide.kernels.triples import _holds, key, step_facts
+from honeyguide.kernels.facts import _holds, key, step_facts
 
 NODES, RELATIONS, WIDTH = 14, 3, 4
 GOLDEN, MASK = 0x9E3779B97F4A7C15, (1 << 64) - 1
