@@ -25,8 +25,9 @@ import argparse
 import sys
 import time
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -163,15 +164,15 @@ def arm(data: Dataset, which: str, seed: int) -> Dataset:
     return data.with_graph(graph)
 
 
-def measure_ablation(name: str, models: list[str], seeds: int, run: hg.Run) -> dict[str, Any]:
-    """Every model, warm and cold, beside each kind of graph; how far the graph is from the others."""
+def measure_ablation(name: str, models: list[str], seeds: int, run: hg.Run, arms: Sequence[str]) -> dict[str, Any]:
+    """Every model, warm and cold, beside each kind of graph; how far the first is from the others."""
     data = hg.load(name)
     found: dict[str, Any] = {}
     for model in models:
         found[model] = {}
         for kind in ("warm", "cold"):
             people: dict[str, list[DoubleArray]] = {}
-            for which in ARMS:
+            for which in arms:
                 people[which] = []
                 for seed in range(seeds):
                     told, fresh = arm(data, which, seed), build(model, name)
@@ -179,10 +180,10 @@ def measure_ablation(name: str, models: list[str], seeds: int, run: hg.Run) -> d
                     people[which].append(values)
             found[model][kind] = {
                 "recall@10": {w: float(np.mean([np.nanmean(v) for v in each])) for w, each in people.items()},
-                "apart": {w: beside(people["graph"], people[w]) for w in ARMS[1:]},
+                "apart": {w: beside(people[arms[0]], people[w]) for w in arms[1:]},
             }
             print(name, model, kind, found[model][kind]["recall@10"], flush=True)
-    return {"data": name, "seeds": seeds, "models": found}
+    return {"data": name, "seeds": seeds, "arms": list(arms), "models": found}
 
 
 def pairs(data: Dataset, rng: np.random.Generator) -> tuple[Dataset, list[tuple[Any, Any, BoolArray]]]:
@@ -244,11 +245,12 @@ def text(part: str, result: Mapping[str, Any]) -> str:
         lines = [["", "recall@10", f"beside {result['beside']}"]]
         lines += [[name, f"{each['recall@10']:.4f}", ends(*each["apart"])] for name, each in models.items()]
     elif part == "ablation":
-        lines = [["", *ARMS, *(f"graph - {which}" for which in ARMS[1:])]]
+        arms = result["arms"]
+        lines = [["", *arms, *(f"{arms[0]} - {which}" for which in arms[1:])]]
         for name, kinds in models.items():
             for kind, each in kinds.items():
-                means = [f"{each['recall@10'][which]:.4f}" for which in ARMS]
-                lines.append([f"{name}, {kind}", *means, *(ends(*each["apart"][which]) for which in ARMS[1:])])
+                means = [f"{each['recall@10'][which]:.4f}" for which in arms]
+                lines.append([f"{name}, {kind}", *means, *(ends(*each["apart"][which]) for which in arms[1:])])
     else:
         lines = [["", "auc", "f1"], *([n, f"{each['auc']:.4f}", f"{each['f1']:.4f}"] for n, each in models.items())]
     return columns(lines)
@@ -261,14 +263,17 @@ def main() -> int:
     parser.add_argument("--data", nargs="+")
     parser.add_argument("--models")
     parser.add_argument("--seeds", type=int)
+    parser.add_argument("--arms", nargs="+", default=list(ARMS), choices=ARMS, help="of the ablation")
     parser.add_argument("--threads", type=int, default=cores())
     asked = parser.parse_args()
     warnings.simplefilter("ignore")
     run = hg.Run(threads=asked.threads, progress=False)
-    measure = {"lists": measure_lists, "ablation": measure_ablation, "clicks": measure_clicks}[asked.part]
+    parts: dict[str, Callable[..., dict[str, Any]]] = {
+        "lists": measure_lists, "ablation": partial(measure_ablation, arms=asked.arms), "clicks": measure_clicks,
+    }  # fmt: skip
     for name in asked.data or DATA[asked.part]:
         models, seeds = (asked.models or MODELS[asked.part]).split(","), asked.seeds or SEEDS[asked.part]
-        result = measure(name, models, seeds, run)
+        result = parts[asked.part](name, models, seeds, run)
         print(text(asked.part, result))
         written = write_result(f"knowledge-graph-{asked.part}-{name}", result)
         print(f"→ bench/results/{written.name}\n", flush=True)

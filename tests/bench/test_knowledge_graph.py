@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from bench.knowledge_graph import ARMS, arm, auc, beside, carve, f1, pairs, recalls
+from bench.knowledge_graph import ARMS, arm, auc, beside, carve, f1, measure_ablation, pairs, recalls, text
 
 import honeyguide as hg
 from honeyguide.data.dataset import Dataset
@@ -88,3 +88,16 @@ def test_the_area_and_f1_by_hand() -> None:
     wins = [(a > b) + 0.5 * (a == b) for a in scores[held] for b in scores[~held]]
     assert auc(scores, held) == pytest.approx(np.mean(wins))
     assert f1(scores, held, 0.4) == pytest.approx(2 * 2 / (3 + 3))
+
+
+def test_an_ablation_sets_the_first_arm_beside_the_others(ratings: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bench.knowledge_graph.hg.load", lambda _: ratings.with_graph("attributes"))
+    result = measure_ablation("small", ["path_walk"], 1, hg.Run(threads=1, progress=False), ("graph", "none"))
+    for kind in ("warm", "cold"):
+        found = result["models"]["path_walk"][kind]
+        means = found["recall@10"]
+        assert set(means) == {"graph", "none"}
+        mean, low, high = found["apart"]["none"]
+        assert mean == pytest.approx(means["graph"] - means["none"])
+        assert low <= mean <= high
+    assert "path_walk, cold" in text("ablation", result)
