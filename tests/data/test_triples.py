@@ -53,6 +53,11 @@ def test_texts_of_any_form(lines: list[str], tmp_path: Path) -> None:
     assert entities(graph) == ["alien", None, "ran"]
 
 
+def test_one_usual_name_in_the_first_line_is_no_header(tmp_path: Path) -> None:
+    graph = read_graph(write(tmp_path / "kg.tsv", "ran\ttype\tfilm", "alien\ttype\tfilm"), items=FILMS)
+    assert triples(graph) == {("ran", "type", "film"), ("alien", "type", "film")}
+
+
 def test_links_name_the_entities_of_items(tmp_path: Path) -> None:
     kg = write(tmp_path / "kg.txt", "0 director 5", "1 director 5", "5 born 6")
     links = write(tmp_path / "links.txt", "42 0", "7 1")
