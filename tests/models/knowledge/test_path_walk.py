@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
 
+import honeyguide as hg
 from honeyguide.data.dataset import Dataset
 from honeyguide.data.graph import Graph
 from honeyguide.data.read import read
 from honeyguide.data.triples import read_graph
+from honeyguide.errors import UnsupportedError
 from honeyguide.models.contributions import held
 from honeyguide.models.knowledge.path_walk import PathWalk
 from honeyguide.models.people import strangers
@@ -128,6 +131,26 @@ def test_without_a_graph_it_is_that_of_the_attributes(make: Make) -> None:
     )
     bare = PathWalk().fit(read(rows))
     assert bare.recommend(history=["a"], k=3)["item"].to_list() == ["b"]
+
+
+def test_new_items_join_the_graph_of_attributes(tmp_path: Path, data: Dataset) -> None:
+    rows = pl.DataFrame({"user": ["u", "u", "v", "w"], "item": [3, 5, 5, 9]})
+    known = pl.DataFrame({"item": [3, 5, 9, 11], "genre": ["war", "love", "war", "love"]})
+    new = pl.DataFrame({"item": [4, 20], "genre": ["war", "love"]})
+    PathWalk().fit(read(rows, items=known)).save(tmp_path / "old.safetensors")
+    more = hg.open(tmp_path / "old.safetensors").with_items(new)
+    whole = PathWalk().fit(read(rows, items=pl.concat([known, new])))
+    assert more.recommend(history=[3], k=1, items=[4, 20])["item"].to_list() == [4]
+    ids = [3, 4, 5, 9, 11, 20]
+    places = [model.schema_.items.encode(ids) for model in (more, whole)]
+    users = ["u", "v", "w"]
+    one, other = (
+        model.score(model.histories_.take(model.schema_.users.encode(users)))[:, at]
+        for model, at in zip((more, whole), places, strict=True)
+    )
+    np.testing.assert_allclose(one, other, rtol=1e-5)
+    with pytest.raises(UnsupportedError, match="trained on a graph of triples, in which new items are not"):
+        PathWalk().fit(data).with_items(pl.DataFrame({"item": ["x"], "title": ["X"]}))
 
 
 def test_new_films_are_found_by_their_maker_and_not_in_a_rewired_graph() -> None:

@@ -15,9 +15,10 @@ import numpy as np
 import scipy.sparse as sp
 
 from honeyguide.arrays import AnyArray, FloatArray, IntArray
-from honeyguide.data.dataset import Dataset, Shape
+from honeyguide.data.dataset import Dataset, Schema, Shape
 from honeyguide.data.graph import Edges, Graph
 from honeyguide.data.profiles import Profiles
+from honeyguide.errors import UnsupportedError
 from honeyguide.models.base import Recommender, Task
 from honeyguide.models.contributions import Part, held
 from honeyguide.models.knowledge._source import graph_of, triples
@@ -38,7 +39,7 @@ class PathWalk(Recommender):
     join it to, either way round; from a person to one of their items; from an entity to one of its neighbours. An item
     without people leads to its neighbours in the graph alone, and is reached by them. p_i people have item i. The
     history is where walks begin, so whoever is asked about needs no training. Without a graph the items' attributes are
-    one; without these the walk is over people and items.
+    one, which `with_items` brings new items into; without these the walk is over people and items.
     """
 
     task: ClassVar[Task] = "ranking"
@@ -58,10 +59,25 @@ class PathWalk(Recommender):
     # ---- fitting ----------------------------------------------------------------------------------------------------
 
     def _fit(self, data: Dataset, run: Run) -> None:
-        graph = graph_of(data)
+        self.of_attributes_ = data.graph is None
+        self._join(data.positives(), graph_of(data))
+
+    def _extend(self, schema: Schema) -> None:
+        """As a fit on the same events with the new items in the table of items."""
+        if not self.of_attributes_:
+            raise UnsupportedError(
+                "PathWalk was trained on a graph of triples, in which new items are not; fit it on one that has them"
+            )
+        shape = len(schema.users), len(schema.items)
+        led = sp.csr_matrix(self.walk_[: len(self.people_), -shape[0] :].T)  # (U, I): people to their items
+        events = sp.csr_matrix((np.ones_like(led.data), led.indices, led.indptr), shape=shape)
+        self._join(events, Graph.from_attributes(schema))
+
+    def _join(self, events: sp.csr_matrix, graph: Graph) -> None:
+        """Learned state of the positives (U, I) and what is known of the items."""
+        n_users, n_items = events.shape
         self.graph_ = graph.state()
-        events = data.positives()  # (U, I)
-        self.people_: FloatArray = np.bincount(events.indices, minlength=data.n_items).astype(np.float32)  # (I,)
+        self.people_: FloatArray = np.bincount(events.indices, minlength=n_items).astype(np.float32)  # (I,)
         edges = graph.over_items()
         nodes = edges.n_nodes
         ends = np.concatenate([edges.heads, edges.tails]), np.concatenate([edges.tails, edges.heads])
@@ -69,12 +85,12 @@ class PathWalk(Recommender):
         known.data[:] = 1.0  # several triples between two nodes are one edge
         told = np.diff(known.indptr) > 0  # (N,)
         leaves = np.where(told, 1.0, 0.0)  # the chance of a step along the graph
-        leaves[: data.n_items][told[: data.n_items] & (self.people_ > 0)] = self.graph
-        from_items = sp.vstack([events.T, sp.csr_matrix((nodes - data.n_items, data.n_users))])  # (N, U)
-        from_people = sp.hstack([events, sp.csr_matrix((data.n_users, nodes - data.n_items))])  # (U, N)
+        leaves[:n_items][told[:n_items] & (self.people_ > 0)] = self.graph
+        from_items = sp.vstack([events.T, sp.csr_matrix((nodes - n_items, n_users))])  # (N, U)
+        from_people = sp.hstack([events, sp.csr_matrix((n_users, nodes - n_items))])  # (U, N)
         walk = sp.bmat(
             [[_chances(known, leaves), _chances(from_items, 1.0 - leaves)],
-             [_chances(from_people, np.ones(data.n_users)), None]]
+             [_chances(from_people, np.ones(n_users)), None]]
         )  # fmt: skip
         self.walk_ = sp.csr_matrix(walk.T, dtype=np.float32)  # (N + U, N + U): a row for each node that is reached
 
