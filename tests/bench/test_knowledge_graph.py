@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from bench.knowledge_graph import ARMS, arm, auc, beside, carve, f1, measure_ablation, pairs, recalls, text
+from bench.knowledge_graph import ARMS, arm, auc, beside, carve, cold, f1, measure_ablation, pairs, recalls, text
 
 import honeyguide as hg
 from honeyguide.data.dataset import Dataset
@@ -101,3 +101,11 @@ def test_an_ablation_sets_the_first_arm_beside_the_others(ratings: Dataset, monk
         assert mean == pytest.approx(means["graph"] - means["none"])
         assert low <= mean <= high
     assert "path_walk, cold" in text("ablation", result)
+
+
+def test_new_items_of_equal_score_are_ranked_by_chance(ratings: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bench.knowledge_graph.K", 1)
+    run, found = hg.Run(threads=1, progress=False), []
+    for seed in range(4):
+        found.append(cold(hg.models.Popular(), ratings, seed, run))
+    assert np.nanmean(found) == pytest.approx(1 / 3, abs=0.12)  # three items are new
