@@ -133,13 +133,24 @@ class PathWalk(Recommender):
             out[first : first + block] = (total * self._end[wanted, None]).T
         return out
 
+    def _led(self, items: IntArray) -> FloatArray:
+        """(C, I) how much of a walk from each item ends at those given: walks of few items, followed backwards."""
+        count = len(self.people_)
+        at = np.zeros((self.walk_.shape[0], len(items)), np.float32)  # (N + U, C)
+        at[items, np.arange(len(items))] = self._end[items]
+        total, weight = self.restart * at[:count], self.restart
+        for _ in range(self.steps):
+            at = self.walk_.T @ at
+            weight *= 1.0 - self.restart
+            total += np.float32(weight) * at[:count]
+        return np.asarray(total.T, np.float32)
+
     def contributions(self, profiles: Profiles, items: IntArray) -> list[list[Part]]:
         """Entities over which walks of two steps lead to each item (C,), and all other walks by where they begin."""
         own, positives, count = held(profiles), profiles.positives(), len(self.people_)
         begins = np.zeros(len(own), np.float32)
         begins[np.searchsorted(own, positives.indices)] = self._begin[positives.indices]
-        alone = sp.csr_matrix((begins, own, np.arange(len(own) + 1)), shape=(len(own), count))
-        shares = self._walked(alone, items).T  # (C, H)
+        shares = self._led(items)[:, own] * begins  # (C, H)
         graph = Graph.of_state(self.graph_)
         edges = graph.over_items()
         twice = self.restart * (1.0 - self.restart) ** 2 if self.steps > 1 else 0.0
