@@ -52,6 +52,7 @@ OTHER_WAYS: list[tuple[str, dict[str, object]]] = [
     ("bpr", {"loss": "warp"}),
     ("bayesian_fm", {"sweeps": 30, "output": "probit", "implicit": False}),
     ("ease", {"dropout": 0.5, "user_power": 0.5, "item_power": 0.2}),
+    ("switch", {"models": "als,popular", "shown": "first"}),
 ]
 VARIANTS = [(name, {}) for name in registry.names()] + [way for way in OTHER_WAYS if way[0] in registry.names()]
 
