@@ -107,7 +107,7 @@ class Chinese:
 
     def _did(self, told: Sequence[Evidence], schema: Schema) -> str:
         if schema.explicit:
-            return _join([f"给《{each.title}》打了 {each.value:g} 分" for each in told], "、", "，")
+            return _join([f"给《{each.title}》打了 {each.value:g} 分" for each in told], "，", "，")
         times = [f" {each.value:g} 次" if each.value not in (None, 1.0) else "" for each in told]
         return "选过" + _join([f"《{each.title}》{more}" for each, more in zip(told, times, strict=True)], "、", "和")
 
