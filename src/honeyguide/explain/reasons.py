@@ -52,8 +52,8 @@ class Explanation:
 
     user     who; None for someone new
     score    the model's; `place` is where the item stands in a list of all that is not in the history, None if it is
-    reasons  the weightiest first, and last what every item's score has; whatever speaks against the item, and so has
-             a weight below zero, is left out
+    reasons  the weightiest first, and last what every item's score has and a taste that nothing shows; whatever speaks
+             against the item, and so has a weight below zero, is left out
     method   native, additive or integrated: see `attribution`
     rest     what of the score the reasons leave out
     without  items of the history all of which would have to be missing for the item to leave the list; none where
@@ -94,8 +94,9 @@ def explanation(
     say = wording.of(language)
     code = np.array([item], np.int32)
     weights = {at: speaks_for(part) for at, part in enumerate(parts)}
-    order = sorted((at for at in weights if weights[at] > 0), key=lambda at: (parts[at].kind in COMMON, -weights[at]))
-    kept = [at for at in order if weights[at] >= _LEAST * weights[order[0]]][:most]
+    order = sorted((at for at in weights if weights[at] > 0), key=lambda at: (_vague(parts[at]), -weights[at]))
+    least = _LEAST * max((weights[at] for at in order), default=0.0)
+    kept = [at for at in order if weights[at] >= least][:most]
     shares = shares_of(parts, len(held(profile)))
     reasons = tuple(_reason(profile, item, parts[at], weights[at], say) for at in kept)
     without = () if missing is None else tuple(_evidence(profile, missing, shares))
@@ -104,6 +105,11 @@ def explanation(
         place=place, method=method, reasons=reasons, rest=score - sum(reason.weight for reason in reasons),
         without=without, without_sentence=say.without(without, k) if without else "",
     )  # fmt: skip
+
+
+def _vague(part: Part) -> bool:
+    """Whether it is no reason of its own: what every item's score has, or a taste that nothing shows."""
+    return part.kind in COMMON or (part.kind == "taste" and part.shares is None)
 
 
 def speaks_for(part: Part) -> float:
