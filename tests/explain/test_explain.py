@@ -61,6 +61,9 @@ def test_that_you_had_it_is_no_reason(ratings: Dataset) -> None:
     assert held.place is None
     assert held.reasons[0].weight > 0
     assert items[1] not in [evidence.item for reason in held.reasons for evidence in reason.evidence]
+    alone = hg.explain(model, history=[(items[1], 5.0)], item=items[1])
+    assert alone.reasons == ()
+    assert alone.rest == alone.score
 
 
 def test_someone_known_and_the_same_history_have_the_same_reasons(ease: Recommender, ratings: Dataset) -> None:

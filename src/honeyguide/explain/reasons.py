@@ -98,7 +98,8 @@ def explanation(
     least = _LEAST * max((weights[at] for at in order), default=0.0)
     kept = [at for at in order if weights[at] >= least][:most]
     shares = shares_of(parts, len(held(profile)))
-    reasons = tuple(_reason(profile, item, parts[at], weights[at], say) for at in kept)
+    told = (_reason(profile, item, parts[at], weights[at], say) for at in kept)
+    reasons = tuple(reason for reason in told if reason.evidence or reason.kind != "history")  # that you had it is none
     without = () if missing is None else tuple(_evidence(profile, missing, shares))
     return Explanation(
         user=user, item=profile.schema.items.decode(code)[0], title=profile.schema.titles(code)[0], score=score,
