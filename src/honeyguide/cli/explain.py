@@ -6,26 +6,17 @@ from typing import Annotated
 
 import typer
 
-from honeyguide.cli.options import Length, ModelFile, open_model
+from honeyguide.cli.options import About, Circumstances, Length, ModelFile, Moment, Past, open_model
 from honeyguide.cli.output import Json, emit, say
 
 
 def command(
     model: ModelFile,
     user: Annotated[str | None, typer.Option(help="Someone of the training data.")] = None,
-    history: Annotated[
-        list[str] | None,
-        typer.Option(metavar="ITEM[=VALUE]", help="What someone new has: an id or a title; may be repeated."),
-    ] = None,
-    about: Annotated[
-        list[str] | None,
-        typer.Option(metavar="COLUMN=VALUE", help="What is known of someone new, for models that read it; may repeat."),
-    ] = None,
-    context: Annotated[
-        list[str] | None,
-        typer.Option(metavar="COLUMN=VALUE", help="A circumstance of asking, for models that read it; may repeat."),
-    ] = None,
-    at: Annotated[str | None, typer.Option(help="The moment of asking, as 2026-11-24 20:00, in UTC.")] = None,
+    history: Past = None,
+    about: About = None,
+    context: Circumstances = None,
+    at: Moment = None,
     item: Annotated[
         list[str] | None, typer.Option(help="What to explain: an id or a title; may be repeated. The list without.")
     ] = None,

@@ -143,6 +143,19 @@ Settings = Annotated[
     list[str] | None, _Option("--set", metavar="NAME=VALUE", help="A hyperparameter; may be repeated.")
 ]
 ModelFile = Annotated[Path, typer.Argument(metavar="FILE", help="A model that honeyguide saved.")]
+Past = Annotated[
+    list[str] | None,
+    _Option(metavar="ITEM[=VALUE]", help="What someone new has: an id or a title; may be repeated."),
+]
+About = Annotated[
+    list[str] | None,
+    _Option(metavar="COLUMN=VALUE", help="What is known of someone new, for models that read it; may repeat."),
+]
+Circumstances = Annotated[
+    list[str] | None,
+    _Option(metavar="COLUMN=VALUE", help="A circumstance of asking, for models that read it; may repeat."),
+]
+Moment = Annotated[str | None, _Option(help="The moment of asking, as 2026-11-24 20:00, in UTC.")]
 Length = Annotated[int, _Option("-k", help="Length of a list.")]
 
 

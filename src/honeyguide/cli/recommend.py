@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from honeyguide.cli.options import How, Length, ModelFile, open_model, takes
+from honeyguide.cli.options import About, Circumstances, How, Length, ModelFile, Moment, Past, open_model, takes
 from honeyguide.cli.output import Json, emit, show_table, with_titles, wrote
 
 
@@ -16,19 +16,10 @@ def command(
     model: ModelFile,
     how: How,
     user: Annotated[list[str] | None, typer.Option(help="Someone of the training data; may be repeated.")] = None,
-    history: Annotated[
-        list[str] | None,
-        typer.Option(metavar="ITEM[=VALUE]", help="What someone new has: an id or a title; may be repeated."),
-    ] = None,
-    about: Annotated[
-        list[str] | None,
-        typer.Option(metavar="COLUMN=VALUE", help="What is known of someone new, for models that read it; may repeat."),
-    ] = None,
-    context: Annotated[
-        list[str] | None,
-        typer.Option(metavar="COLUMN=VALUE", help="A circumstance of asking, for models that read it; may repeat."),
-    ] = None,
-    at: Annotated[str | None, typer.Option(help="The moment of asking, as 2026-11-24 20:00, in UTC.")] = None,
+    history: Past = None,
+    about: About = None,
+    context: Circumstances = None,
+    at: Moment = None,
     all_: Annotated[bool, typer.Option("--all", help="Everybody of the training data; needs --out.")] = False,
     k: Length = 10,
     exclude: Annotated[list[str] | None, typer.Option(metavar="ITEM", help="Never recommend it.")] = None,
