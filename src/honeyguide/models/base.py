@@ -18,7 +18,7 @@ from __future__ import annotations
 import copy
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol, Self, TypeAlias, runtime_checkable
 
@@ -185,11 +185,7 @@ class Recommender(ABC):
         if not isinstance(self, Extensible):
             able = ", ".join(n for n in registry.names() if issubclass(registry.load(n), Extensible))
             raise UnsupportedError(f"{type(self).__name__} knows items by their events alone; by attributes: {able}")
-        schema = renew.with_items(self.schema_, items)
-        fresh = copy.copy(self)
-        fresh.schema_, fresh.histories_ = schema, replace(self.histories_, schema=schema)
-        fresh._extend(schema)
-        return fresh
+        return renew.extended(self, renew.with_items(self.schema_, items))
 
     def _forget(self) -> None:
         for name in [n for n in vars(self) if n.endswith("_") and not n.startswith("_")]:

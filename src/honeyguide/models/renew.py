@@ -5,8 +5,9 @@ Time O(N log N) and memory 40 bytes an event for N of both, since histories are 
 
 from __future__ import annotations
 
+import copy
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import polars as pl
@@ -20,6 +21,7 @@ from honeyguide.run import Run
 if TYPE_CHECKING:
     from honeyguide.models.base import Recommender
 
+Extending = TypeVar("Extending", bound="Recommender")
 _ROW = "\0row"  # no column of a caller's has this name
 _Known = tuple[Vocabulary, pl.DataFrame]  # ids and what is known of them, a row a code
 
@@ -40,6 +42,14 @@ def merged(model: Recommender, events: Any, run: Run) -> tuple[Dataset, Dataset]
         np.concatenate([before.values, new.values]), _times(before, new),
     )  # fmt: skip
     return before, after
+
+
+def extended(model: Extending, schema: Schema) -> Extending:
+    """A copy of a model that reads attributes, which scores the new items of `schema` too."""
+    fresh = copy.copy(model)
+    fresh.schema_, fresh.histories_ = schema, replace(model.histories_, schema=schema)
+    fresh._extend(schema)  # type: ignore[attr-defined]
+    return fresh
 
 
 def with_items(held: Schema, items: Any) -> Schema:

@@ -20,7 +20,6 @@ Fit: each model `folds` + 1 times. Memory: that of the largest fit, and what all
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
@@ -34,6 +33,7 @@ from honeyguide.errors import ParameterError, UnsupportedError
 from honeyguide.models import registry
 from honeyguide.models.base import Extensible, FoldIn, Recommender, Task
 from honeyguide.models.hybrid._trust import judge, level_of, seen_in, standard
+from honeyguide.models.renew import extended
 from honeyguide.params import param
 from honeyguide.run import Run
 
@@ -93,7 +93,7 @@ class Switch(Recommender):
                 f"none of {self.models!r} knows items by their attributes, so none can take new ones"
             )
         self.members_ = tuple(
-            _extended(model, schema) if able else model for model, able in zip(self.members_, self.able_, strict=True)
+            extended(model, schema) if able else model for model, able in zip(self.members_, self.able_, strict=True)
         )
         self.had_ = np.pad(self.had_, (0, len(schema.items) - len(self.had_)))
 
@@ -135,15 +135,6 @@ class Switch(Recommender):
         return (
             sum(model.memory(shape) for model in made) + 64 * shape.events + 16 * min(_CELLS, shape.users * shape.items)
         )
-
-
-def _extended(model: Recommender, schema: Schema) -> Recommender:
-    """A copy of a model that knows the items of `schema`."""
-    fresh = copy.copy(model)
-    fresh.schema_, fresh.histories_ = schema, replace(model.histories_, schema=schema)
-    assert isinstance(fresh, Extensible)
-    fresh._extend(schema)
-    return fresh
 
 
 def _said(model: Recommender, profiles: Profiles) -> FloatArray:
