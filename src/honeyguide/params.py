@@ -11,6 +11,7 @@ import dataclasses
 import math
 import types
 from collections.abc import Mapping, Sequence
+from numbers import Integral
 from typing import Any, Literal, TypeAlias, Union, get_args, get_origin, get_type_hints
 
 from honeyguide.errors import ParameterError
@@ -156,3 +157,9 @@ def pick(cls: type, given: Mapping[str, Any]) -> dict[str, Any]:
             listed = ", ".join(known) or "none"
             raise ParameterError(f"{cls.__name__} has no hyperparameter {name!r}; it has: {listed}.")
     return {n: known[n].parse(v) if isinstance(v, str) and known[n].kind is not str else v for n, v in given.items()}
+
+
+def at_least_one(name: str, value: Any) -> None:
+    """ParameterError where an argument, such as the length of a list, is no integer >= 1."""
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < 1:
+        raise ParameterError(f"{name} must be an integer >= 1, got {value!r}.")

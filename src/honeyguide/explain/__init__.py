@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from honeyguide import params
 from honeyguide.arrays import FloatArray, IntArray
 from honeyguide.data.profiles import Profiles
 from honeyguide.data.vocabulary import Id
@@ -54,10 +55,8 @@ def explain(
     model whose `fold_in` is approximate they explain what it would recommend to a stranger of the same history.
     """
     model._need_fit()
-    if isinstance(reasons, bool) or not isinstance(reasons, int) or reasons < 1:
-        raise ParameterError(f"reasons must be an integer >= 1, got {reasons!r}.")
-    if isinstance(k, bool) or not isinstance(k, int | np.integer) or k < 1:
-        raise ParameterError(f"k must be an integer >= 1, got {k!r}.")
+    params.at_least_one("reasons", reasons)
+    params.at_least_one("k", k)
     wording.of(language)
     profiles, names = people.ask(model, user, history, attributes)
     if len(profiles) != 1:

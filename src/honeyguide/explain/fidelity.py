@@ -23,9 +23,10 @@ from typing import Any
 
 import numpy as np
 
+from honeyguide import params
 from honeyguide.arrays import BoolArray, DoubleArray, FloatArray, IntArray, LongArray
 from honeyguide.data.profiles import Profiles
-from honeyguide.errors import DataError, ParameterError
+from honeyguide.errors import DataError
 from honeyguide.evaluate import resample
 from honeyguide.explain.attribution import parts, whole_and_nothing
 from honeyguide.explain.counterfactual import counterfactuals
@@ -125,9 +126,8 @@ def fidelity(model: Recommender, *, people: int = 50, k: int = 10, seed: int = 0
     DataError where nobody has `_LEAST` items; UnsupportedError for a file without histories.
     """
     model._need_fit()
-    for name, value in (("people", people), ("k", k)):
-        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-            raise ParameterError(f"{name} must be an integer >= 1, got {value!r}.")
+    params.at_least_one("people", people)
+    params.at_least_one("k", k)
     rng = np.random.default_rng(seed)
     seen = [_person(model, profile, k, rng) for profile in _drawn(model, people, rng)]
     missing = [each for one in seen if one.missing is not None for each in one.missing]

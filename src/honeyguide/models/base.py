@@ -224,7 +224,7 @@ class Recommender(ABC):
         UnknownIdError for a user never seen.
         """
         self._need_fit()
-        _check_k(k)
+        params.at_least_one("k", k)
         profiles, names = people.ask(self, users, history, attributes)
         profiles = people.asked_at(profiles, at, context)
         made = lists.of_model(
@@ -240,7 +240,7 @@ class Recommender(ABC):
     ) -> Iterator[pl.DataFrame]:  # fmt: skip
         """The lists of all people of the training data, a Polars table per block: memory follows the block."""
         self._need_fit()
-        _check_k(k)
+        params.at_least_one("k", k)
         asked = people.trained(self)
         made = lists.of_model(
             self, asked, k, exclude=self._item_codes(exclude), seen=seen, rerank=rerank, run=run or Run()
@@ -310,7 +310,7 @@ class Recommender(ABC):
     def similar_items(self, items: Id | Sequence[Id], *, k: int = 10) -> Any:
         """The k items nearest to each given one: a table of item, similar, score, rank."""
         self._need_fit()
-        _check_k(k)
+        params.at_least_one("k", k)
         if not isinstance(self, Similar):
             able = ", ".join(name for name in registry.names() if issubclass(registry.load(name), Similar))
             raise UnsupportedError(f"{type(self).__name__} does not know how alike items are; these do: {able}")
@@ -352,8 +352,3 @@ def _parts(profiles: Profiles, pairs: Pairs) -> Iterator[tuple[LongArray, Profil
         rows, local = np.unique(pairs.rows[at], return_inverse=True)
         times = None if pairs.times is None else pairs.times[at]
         yield at, profiles.take(rows), Pairs(local.astype(np.int32), pairs.items[at], times)
-
-
-def _check_k(k: int) -> None:
-    if isinstance(k, bool) or not isinstance(k, int | np.integer) or k < 1:
-        raise ParameterError(f"k must be an integer >= 1, got {k!r}.")
