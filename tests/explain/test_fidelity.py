@@ -57,7 +57,7 @@ def test_a_sum_that_is_wrong_is_seen(ratings: Dataset) -> None:
 
 
 def test_counterfactuals_are_verified_and_counted(ratings: Dataset) -> None:
-    found = fidelity(hg.models.UserKnn().fit(ratings), people=10, k=3)
+    found = fidelity(hg.models.BPR().fit(ratings), people=10, k=3)
     assert found.method == "integrated"
     assert found.verified == 1.0
     assert found.found is not None

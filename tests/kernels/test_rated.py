@@ -35,6 +35,18 @@ def alike(a: AnyArray, b: AnyArray, measure: str, least: int, shrink: float) -> 
     return cosine if measure == "cosine" else cosine * (n - 1) / (n - 1 + shrink) if n > 1 else 0.0
 
 
+@pytest.mark.parametrize("measure", rated.MEASURES)
+@pytest.mark.parametrize("density", [0.05, 0.5])
+def test_a_history_is_compared_with_all_rows_but_those_of_its_columns(measure: str, density: float) -> None:
+    x, rule = ratings(np.random.default_rng(5), 40, 12, density), (rated.MEASURES.index(measure), 1, 7.0)
+    counts, dense = np.diff(x.indptr).astype(np.int32), x.toarray()
+    for row in range(40):
+        found = rated.likeness(x[row], x.T.tocsr(), counts, rule)
+        same = ((dense != 0) == (dense[row] != 0)).all(axis=1)
+        wanted = [0.0 if same[v] else max(0.0, alike(dense[row], dense[v], measure, 1, 7.0)) for v in range(40)]
+        np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-6)
+
+
 @settings(deadline=None, max_examples=40)
 @given(
     st.integers(2, 30), st.integers(1, 12), st.sampled_from([0.05, 0.3, 0.9]), st.sampled_from(rated.MEASURES),

@@ -68,22 +68,22 @@ def nearest(
 
 
 @kernel
-def vote(
-    start: int, stop: int, history_indptr: IntArray, history: AnyArray, left: FloatArray,
-    indptr: IntArray, indices: AnyArray, turned_indptr: IntArray, turned: AnyArray,
-    weights: FloatArray, right: FloatArray, shrink: float, voters: int,
-    sums: FloatArray, wanted: IntArray, out: FloatArray,
+def elect(
+    start: int, stop: int, history_indptr: IntArray, history: AnyArray, left: FloatArray, indptr: IntArray,
+    turned_indptr: IntArray, turned: AnyArray, weights: FloatArray, right: FloatArray, shrink: float,
+    best: FloatArray, codes: IntArray,
 ) -> None:  # fmt: skip
-    """Set out[b] (B, C), b in start … stop, to the sum of the `voters` rows of X most similar to history b.
+    """The rows of X most similar to the histories start … stop, best first, into best, codes (B, K); -1 where none is.
 
-    Each row counts by its similarity; `left` (B,) is that of the histories, `sums` and `wanted` are as in `mix`.
-    A row of X that equals the history is left out: whatever it has, the history has.
+    `left` (B,) is that of the histories. A row of X that equals the history is left out: whatever it has, the history
+    has.
     """
     count = len(indptr) - 1
     shared, near = np.zeros(count, np.float32), np.empty(count, np.float32)
     rows, chosen, buckets = np.empty(count, np.int32), np.empty(count, np.int32), np.zeros(_BUCKETS, np.int32)
-    best, codes = np.empty((1, min(voters, count)), np.float32), np.empty((1, min(voters, count)), np.int32)
     for row in range(start, stop):
+        best[row] = -np.inf
+        codes[row] = count
         columns = history[history_indptr[row] : history_indptr[row + 1]]
         found = share(columns, turned_indptr, turned, weights, shared, rows)
         full = np.float32(0.0)
@@ -94,18 +94,28 @@ def vote(
             if shared[other] >= full and indptr[other + 1] - indptr[other] == len(columns):
                 shared[other] = 0.0
         liken(found, left[row], right, shrink, shared, rows, near)
-        best[:] = -np.inf
-        codes[:] = count
         kept = sieve(near[:found], rows, best.shape[1], buckets, chosen)
-        push(0, 1, near[:kept].reshape(1, kept), chosen[:kept], best, codes)
-        settle(0, 1, best, codes)
+        push(0, 1, near[:kept].reshape(1, kept), chosen[:kept], best[row : row + 1], codes[row : row + 1])
+    settle(start, stop, best, codes)
+
+
+@kernel
+def vote(
+    start: int, stop: int, best: FloatArray, codes: IntArray, indptr: IntArray, indices: AnyArray,
+    sums: FloatArray, wanted: IntArray, out: FloatArray,
+) -> None:  # fmt: skip
+    """Set out[b] (B, C), b in start … stop, to the sum of the rows `codes` (B, K) of X, each counting `best` (B, K).
+
+    `sums` and `wanted` are as in `mix`.
+    """
+    for row in range(start, stop):
         line = sums if len(sums) else out[row]
         line[:] = 0.0
         for place in range(best.shape[1]):
-            other = codes[0, place]
+            other = codes[row, place]
             if other >= 0:
                 for at in range(indptr[other], indptr[other + 1]):
-                    line[indices[at]] += best[0, place]
+                    line[indices[at]] += best[row, place]
         if len(sums):
             for place in range(len(wanted)):
                 out[row, place] = sums[wanted[place]]
@@ -213,17 +223,24 @@ def mixed(history: sp.csr_matrix, weights: sp.csr_matrix, wanted: IntArray | Non
     return target[2]
 
 
-def voted(
+def elected(
     history: sp.csr_matrix, left: FloatArray, ones: sp.csr_matrix, turned: sp.csr_matrix,
-    weights: FloatArray, right: FloatArray, *, shrink: float, voters: int, wanted: IntArray | None,
-) -> FloatArray:  # fmt: skip
-    """(B, C): `vote` of the rows of a matrix of ones (R, N), whose transpose is `turned`, for histories (B, N)."""
-    target = _target(history.shape[0], ones.shape[1], wanted)
-    vote(
-        0, history.shape[0], history.indptr, history.indices.view(np.uint32), left,
-        ones.indptr, ones.indices.view(np.uint32), turned.indptr, turned.indices.view(np.uint32),
-        weights, right, shrink, voters, *target,
+    weights: FloatArray, right: FloatArray, *, shrink: float, voters: int,
+) -> tuple[FloatArray, IntArray]:  # fmt: skip
+    """`elect` for histories (B, N): similarities (B, K) to rows of a matrix of ones (R, N), and which; K <= voters."""
+    best = np.empty((history.shape[0], min(voters, ones.shape[0])), np.float32)
+    codes = np.empty(best.shape, np.int32)
+    elect(
+        0, history.shape[0], history.indptr, history.indices.view(np.uint32), left, ones.indptr,
+        turned.indptr, turned.indices.view(np.uint32), weights, right, shrink, best, codes,
     )  # fmt: skip
+    return best, codes
+
+
+def voted(best: FloatArray, codes: IntArray, ones: sp.csr_matrix, wanted: IntArray | None) -> FloatArray:
+    """(B, C) the columns `wanted` (C,), or all, of the sums that `vote` takes of rows of a matrix of ones (R, N)."""
+    target = _target(len(best), ones.shape[1], wanted)
+    vote(0, len(best), best, codes, ones.indptr, ones.indices.view(np.uint32), *target)
     return target[2]
 
 

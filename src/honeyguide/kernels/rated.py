@@ -213,6 +213,34 @@ def not_below(bits: IntArray, least: int) -> int:
 
 
 @kernel
+def compare(
+    columns: AnyArray, values: FloatArray, raters_indptr: AnyArray, raters: AnyArray, ratings: FloatArray,
+    counts: IntArray, rule: Rule, sums: DoubleArray, lines: DoubleArray, rows: IntArray, alike: FloatArray,
+) -> int:  # fmt: skip
+    """Set `alike` (R,), zeros before, to the similarities of a history to the rows of X: how many `rows` to read.
+
+    The rows that they may be above 0 for are put into `rows`. The rest is as in `meet` and `average_raters`.
+    """
+    found = meet(columns, values, raters_indptr, raters, ratings, rule[0], sums, lines, rows)
+    for at in range(found):
+        other = rows[at]
+        same = counts[other] == len(columns) and sums[other, 3] == len(columns)
+        alike[other] = liken(other, sums, lines, rule)
+        if same:
+            alike[other] = 0.0
+    return found
+
+
+def likeness(history: sp.csr_matrix, raters: sp.csr_matrix, counts: IntArray, rule: Rule) -> FloatArray:
+    """(R,) `compare` of one history (1, N) with the rows of X (R, N), whose transpose is `raters` (N, R)."""
+    rows, alike = np.empty(len(counts), np.int32), np.zeros(len(counts), np.float32)
+    scratch = np.zeros((len(counts), 4)), np.zeros((len(counts), 2)), rows
+    _, columns, values = parts(history)
+    compare(columns, values, *parts(raters), read_only(counts), rule, *scratch, alike)
+    return alike
+
+
+@kernel
 def average_raters(
     start: int, stop: int, indptr: AnyArray, indices: AnyArray, values: FloatArray, asked_indptr: LongArray,
     asked: IntArray, raters_indptr: AnyArray, raters: AnyArray, ratings: FloatArray, counts: IntArray, rule: Rule,
@@ -233,14 +261,8 @@ def average_raters(
     strengths = alike.view(np.int32)  # of floats above 0 the order is that of their bits
     for row in range(start, stop):
         here = slice(indptr[row], indptr[row + 1])
-        length = indptr[row + 1] - indptr[row]
-        found = meet(indices[here], values[here], raters_indptr, raters, ratings, rule[0], sums, lines, rows)
-        for at in range(found):
-            other = rows[at]
-            same = counts[other] == length and sums[other, 3] == length
-            alike[other] = liken(other, sums, lines, rule)
-            if same:
-                alike[other] = 0.0
+        asker = indices[here], values[here]
+        found = compare(*asker, raters_indptr, raters, ratings, counts, rule, sums, lines, rows, alike)
         for place in range(asked_indptr[row], asked_indptr[row + 1]):
             item = asked[place]
             near = 0

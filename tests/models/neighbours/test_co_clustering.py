@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import honeyguide as hg
 from honeyguide import Run
 from honeyguide.arrays import AnyArray
 from honeyguide.data.dataset import Dataset
@@ -43,7 +44,13 @@ def means(r: AnyArray, prior: float) -> AnyArray:
 
 
 def plain(data: Dataset, model: CoClustering, seed: int) -> AnyArray:
-    """(U, I) by loops; the first groups are drawn as the model draws them."""
+    """(U, I) by loops."""
+    mean_u, mean_i, effects = plain_parts(data, model, seed)
+    return mean_u[:, None] + mean_i + effects
+
+
+def plain_parts(data: Dataset, model: CoClustering, seed: int) -> list[AnyArray]:
+    """mean_u (U,), mean_i (I,), effects (U, I) by loops; the first groups are drawn as the model draws them."""
     r, rng = matrix(data), Run(seed=seed).rng(0)
     whole, mean_u, mean_i = np.nanmean(r), means(r, model.prior), means(r.T, model.prior)
     g = rng.integers(model.user_groups, size=len(r))
@@ -80,8 +87,8 @@ def plain(data: Dataset, model: CoClustering, seed: int) -> AnyArray:
     out = np.empty_like(r)
     for u, i in np.ndindex(*r.shape):
         unseen = np.isnan(r[:, i]).all()
-        out[u, i] = mean_u[u] + mean_i[i] + (-whole if unseen else effects[person(u, effects), h[i]])
-    return out
+        out[u, i] = -whole if unseen else effects[person(u, effects), h[i]]
+    return [mean_u, mean_i, out]
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -105,6 +112,21 @@ def test_public_predictions_are_those_of_a_plain_loop(data: Dataset, given: dict
         np.testing.assert_allclose(model.score(profiles), wanted, rtol=1e-5)
 
 
+def test_reasons_are_the_means_and_the_effect_above_that_of_all(data: Dataset) -> None:
+    model, whole = CoClustering(epochs=3).fit(data, run=Run(seed=2)), np.nanmean(matrix(data))
+    mean_u, mean_i, effects = plain_parts(data, model, 2)
+    items = np.arange(data.n_items, dtype=np.int32)[::-1]
+    for user in range(data.n_users):
+        profile = data.profiles([user])
+        found = model.contributions(profile, items)
+        assert {tuple(part.kind for part in parts) for parts in found} == {("average", "person", "item", "people")}
+        weights = np.array([[part.weight for part in parts] for parts in found])
+        wanted = [whole, mean_u[user] - whole, mean_i[items] - whole, effects[user, items] + whole]
+        for got, part in zip(weights.T, wanted, strict=True):
+            np.testing.assert_allclose(got, np.broadcast_to(part, got.shape), atol=1e-5)
+        np.testing.assert_allclose(weights.sum(axis=1), model.score(profile, items)[0], rtol=1e-5)
+
+
 def test_who_and_what_is_not_known_gets_means(data: Dataset) -> None:
     r, model = matrix(data), CoClustering(prior=2.0).fit(data)
     np.testing.assert_allclose(model.score(strangers(data.schema, [[]]))[0], means(r.T, 2.0), rtol=1e-5)
@@ -125,6 +147,9 @@ def test_planted_groups_are_found(make: Make, seed: int) -> None:
     assert np.abs(predicted - taste[~seen]).mean() < 0.6
     asked = model.predict([8, 9], history=[(i, taste[0, i]) for i in range(8)])["prediction"].to_numpy()
     assert ((asked > 3) == (taste[0, [8, 9]] > 3)).all()
+    liked = [int(i) for i in range(20) if taste[0, i] > 3]
+    found = hg.explain(model, history=[(i, 5.0) for i in liked[:4]], item=liked[4:])
+    assert {each.reasons[0].kind for each in found} == {"people"}
 
 
 def test_it_ends_when_no_one_moves(data: Dataset) -> None:

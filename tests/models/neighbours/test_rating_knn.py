@@ -1,9 +1,10 @@
-"""RatingKnn against slow loops over its formulas, planted tastes and what Surprise gets; who and what is not known."""
+"""RatingKnn and its reasons against slow loops over formulas, planted tastes, Surprise; who and what is not known."""
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from honeyguide.data.dataset import Dataset
 from honeyguide.data.profiles import Pairs
 from honeyguide.data.sources.movielens_100k import fold
 from honeyguide.metrics.rating import rmse
+from honeyguide.models.contributions import held
 from honeyguide.models.neighbours.rating_knn import RatingKnn
 from honeyguide.models.people import strangers
 
@@ -60,8 +62,21 @@ def alike(a: AnyArray, b: AnyArray, model: RatingKnn) -> float:
     return float(a @ b / np.sqrt((a @ a) * (b @ b)))
 
 
-def plain(data: Dataset, model: RatingKnn) -> AnyArray:
-    """(U, I) by loops over the formulas of the class; rows are what neighbours are: items, or people."""
+@dataclass
+class Tables:
+    """What the formulas of the class are over; of r, base and compared the rows are what neighbours are."""
+
+    mean: float
+    b_u: AnyArray
+    b_i: AnyArray
+    r: AnyArray
+    base: AnyArray
+    compared: AnyArray
+    means: AnyArray
+    spreads: AnyArray
+
+
+def tables(data: Dataset, model: RatingKnn) -> Tables:
     r = np.full((data.n_users, data.n_items), np.nan)
     r[data.users, data.items] = data.values
     mean, b_u, b_i = bases(r, model.reg_user, model.reg_item)
@@ -72,29 +87,40 @@ def plain(data: Dataset, model: RatingKnn) -> AnyArray:
     means = np.array([np.nanmean(row) if (~np.isnan(row)).any() else 0.0 for row in r])
     spreads = np.array([np.nanstd(row) if (~np.isnan(row)).any() else 0.0 for row in r])
     spreads[spreads == 0] = np.nanstd(r)
-    same = [[bool((np.isnan(a) == np.isnan(b)).all()) for b in r] for a in r]
-    out = base.copy()
-    for x, y in np.ndindex(*r.shape):
-        found = []
-        for v in range(len(r)):
-            if v == x or np.isnan(r[v, y]) or (model.by == "user" and same[x][v]):
-                continue
-            found.append((alike(compared[x], compared[v], model), v))
-        found = sorted((-s, v) for s, v in found if s > 0)
-        if model.by == "item" and model.kept is not None:  # among the most similar of all, not of those asked
-            near = sorted((-alike(compared[x], compared[v], model), v) for v in range(len(r)) if v != x)[: model.kept]
-            found = [one for one in found if one in near]
+    return Tables(mean, b_u, b_i, r, base, compared, means, spreads)
+
+
+def neighbours(t: Tables, model: RatingKnn, x: int, y: int) -> list[tuple[float, int]]:
+    """(similarity, row) of those that are asked about y for x."""
+    found = []
+    for v in range(len(t.r)):
+        same = bool((np.isnan(t.r[x]) == np.isnan(t.r[v])).all())
+        if v != x and not np.isnan(t.r[v, y]) and not (model.by == "user" and same):
+            found.append((-alike(t.compared[x], t.compared[v], model), v))
+    found = sorted((minus, v) for minus, v in found if minus < 0)
+    if model.by == "item" and model.kept is not None:  # among the most similar of all, not of those asked
+        near = sorted((-alike(t.compared[x], t.compared[v], model), v) for v in range(len(t.r)) if v != x)
+        found = [one for one in found if one in near[: model.kept]]
+    found = found[: model.neighbours]
+    return [(-minus, v) for minus, v in found] if len(found) >= model.min_neighbours else []
+
+
+def plain(data: Dataset, model: RatingKnn) -> AnyArray:
+    """(U, I) by loops over the formulas of the class."""
+    t = tables(data, model)
+    out = t.base.copy()
+    for x, y in np.ndindex(*out.shape):
         weight, total = 0.0, 0.0
-        for minus, v in found[: model.neighbours]:
+        for similarity, v in neighbours(t, model, x, y):
             said = {
-                "basic": r[v, y],
-                "centred": means[x] + r[v, y] - means[v],
-                "z-scored": means[x] + spreads[x] * (r[v, y] - means[v]) / spreads[v],
-                "baseline": base[x, y] + r[v, y] - base[v, y],
+                "basic": t.r[v, y],
+                "centred": t.means[x] + t.r[v, y] - t.means[v],
+                "z-scored": t.means[x] + t.spreads[x] * (t.r[v, y] - t.means[v]) / t.spreads[v],
+                "baseline": t.base[x, y] + t.r[v, y] - t.base[v, y],
             }[model.kind]
-            weight, total = weight - minus, total - minus * said
-        if weight > 0 and len(found[: model.neighbours]) >= model.min_neighbours:
-            out[x, y] = (total + model.prior * base[x, y]) / (weight + model.prior)
+            weight, total = weight + similarity, total + similarity * said
+        if weight > 0:
+            out[x, y] = (total + model.prior * t.base[x, y]) / (weight + model.prior)
     return out.T if model.by == "item" else out
 
 
@@ -117,6 +143,94 @@ def test_public_predictions_are_those_of_a_plain_loop(data: Dataset, given: dict
     np.testing.assert_allclose(predicted, np.clip(wanted, *data.schema.scale).ravel(), rtol=1e-4)
     for profiles in (data.profiles(), data.profiles().strangers()):
         np.testing.assert_allclose(model.score(profiles), wanted, rtol=1e-4)
+
+
+def split(a: AnyArray, b: AnyArray, model: RatingKnn) -> AnyArray:
+    """What each column is of the similarity of a and b, from the formulas; NaN being none."""
+    both = ~np.isnan(a) & ~np.isnan(b)
+    x, y, n = a[both], b[both], int(both.sum())
+    if model.measure == "pearson":
+        x, y = x - x.mean(), y - y.mean()
+    out = np.zeros(len(a))
+    out[both] = x * y / np.sqrt((x @ x) * (y @ y))
+    return out * (n - 1) / (n - 1 + model.shrink) if model.measure == "pearson_baseline" else out
+
+
+def plain_parts(t: Tables, model: RatingKnn, u: int, i: int) -> tuple[list[float], AnyArray]:
+    """What the person and the item are, and what each of all items adds to what neighbours say, by loops."""
+    x, y = (i, u) if model.by == "item" else (u, i)
+    found = neighbours(t, model, x, y)
+    weight = sum(similarity for similarity, _ in found)
+    whole = weight + model.prior if found else 1.0
+    shares, left = np.zeros(len(t.b_i)), 1.0 - weight / whole
+    for similarity, v in found:
+        z = {
+            "basic": t.r[v, y] - t.mean,
+            "centred": t.r[v, y] - t.means[v],
+            "z-scored": t.spreads[x] * (t.r[v, y] - t.means[v]) / t.spreads[v],
+            "baseline": t.r[v, y] - t.base[v, y],
+        }[model.kind]
+        if model.by == "item":
+            shares[v] += similarity * z / whole
+        elif model.measure != "msd":
+            shares += split(t.compared[u], t.compared[v], model) * z / whole
+    own = [float(t.b_u[u]), float(t.b_i[i])]
+    if model.kind != "baseline":
+        own = [left * each for each in own]
+    if model.kind in ("centred", "z-scored"):
+        own[model.by == "item"] += (1.0 - left) * (t.means[x] - t.mean)
+    return own, shares
+
+
+@pytest.mark.parametrize("by", ["item", "user"])
+@pytest.mark.parametrize("given", SETTINGS, ids=lambda given: " ".join(map(str, given.values())))
+def test_reasons_are_those_of_a_plain_loop(data: Dataset, given: dict[str, object], by: str) -> None:
+    model = RatingKnn(by=by, **given).fit(data)  # type: ignore[arg-type]
+    t, items = tables(data, model), np.array([6, 0, 5, 9, data.n_items - 1], np.int32)
+    for user in range(USERS):
+        profile = data.profiles([user])
+        found, scores = model.contributions(profile, items), model.score(profile, items)[0]
+        for item, score, parts in zip(items, scores, found, strict=True):
+            own, shares = plain_parts(t, model, user, int(item))
+            assert [part.kind for part in parts[:3]] == ["average", "person", "item"]
+            assert parts[3].kind == ("history" if by == "item" else "people")
+            np.testing.assert_allclose([part.weight for part in parts[:3]], [t.mean, *own], atol=1e-5)
+            assert sum(part.weight for part in parts) == pytest.approx(score, rel=1e-5)
+            if by == "user" and model.measure == "msd":
+                assert parts[3].shares is None
+                continue
+            np.testing.assert_allclose(parts[3].shares, shares[held(profile)], rtol=1e-5, atol=1e-5)
+            assert parts[3].weight == pytest.approx(shares.sum(), abs=1e-5)
+
+
+@pytest.mark.parametrize("by", ["item", "user"])
+@pytest.mark.parametrize("measure", ["cosine", "msd", "pearson", "pearson_baseline"])
+def test_who_has_no_history_has_no_neighbours(data: Dataset, by: str, measure: str) -> None:
+    model, items = RatingKnn(by=by, measure=measure).fit(data), np.array([0, 7], np.int32)
+    nobody = strangers(data.schema, [[]])
+    found = model.contributions(nobody, items)
+    assert [parts[3].weight for parts in found] == [0.0, 0.0]
+    np.testing.assert_allclose(
+        [sum(p.weight for p in parts) for parts in found], model.score(nobody, items)[0], rtol=1e-5
+    )
+    assert model.contributions(nobody, items[:0]) == []
+
+
+def test_planted_reasons(make: Make) -> None:
+    """8 is rated as 1 and 2 are, the other way round than 3 and 4: it is those two that speak for it, and not 5."""
+    rng = np.random.default_rng(3)
+    taste = rng.choice([-2.0, 2.0], 40)
+    rows = [(u, i, 3.0 + taste[u], 0) for u in range(40) for i in (1, 2, 8)]
+    rows += [(u, i, 3.0 - taste[u], 0) for u in range(40) for i in (3, 4)]
+    rows += [(u, 5, float(rng.choice([1.0, 5.0])), 0) for u in range(40)]
+    history = [(1, 5.0), (2, 4.0), (3, 1.0), (4, 1.0), (5, 5.0)]
+    by_item = hg.explain(RatingKnn(neighbours=2).fit(make(rows)), history=history, item=8).reasons[0]
+    assert by_item.kind == "history"
+    assert by_item.sentence == "because you rated Title of 1 5 and Title of 2 4"
+    by_user = hg.explain(RatingKnn(by="user").fit(make(rows)), history=history, item=8, reasons=1).reasons[0]
+    assert by_user.kind == "people"
+    assert by_user.sentence.startswith("people with your taste have it, going by Title of ")
+    assert 5 not in [evidence.item for evidence in by_user.evidence]
 
 
 @pytest.mark.parametrize("kept", [1, 4])
@@ -156,6 +270,8 @@ def test_of_equally_similar_ones_the_first_are_asked(make: Make, by: str) -> Non
         model = RatingKnn(by=by, kind="basic", measure="msd", neighbours=neighbours, prior=0.0).fit(make(rows))
         pair = (0, 5) if by == "user" else (5, 0)
         assert model.predict([pair])["prediction"][0] == pytest.approx(wanted)
+        found = hg.explain(model, pair[0], item=pair[1])
+        assert found.rest + sum(reason.weight for reason in found.reasons) == pytest.approx(wanted)
 
 
 @pytest.mark.parametrize("by", ["item", "user"])

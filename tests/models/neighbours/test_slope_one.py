@@ -1,4 +1,4 @@
-"""SlopeOne against slow loops over its formulas on half-stars, which Surprise cuts off; a planted answer; memory."""
+"""SlopeOne and its reasons against slow loops on half-stars, which Surprise cuts off; a planted answer; memory."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from honeyguide.data.profiles import Pairs
 from honeyguide.data.sources.movielens_100k import fold
 from honeyguide.errors import ArtifactError, MemoryBudgetError
 from honeyguide.metrics.rating import rmse
+from honeyguide.models.contributions import held
 from honeyguide.models.neighbours.slope_one import SlopeOne
 from honeyguide.models.people import strangers
 
@@ -121,6 +122,48 @@ def test_who_and_what_is_not_known_falls_back_on_the_baseline(data: Dataset) -> 
     np.testing.assert_allclose(model.score(strangers(data.schema, [[]]))[0], mean + b_i, rtol=1e-5)
     unseen = Pairs(np.array([2, 0], np.int32), np.array([-1, -1], np.int32))
     np.testing.assert_allclose(model.rate(data.profiles(), unseen), mean + b_u[[2, 0]], rtol=1e-5)
+
+
+@pytest.mark.parametrize("weighted", [True, False])
+@pytest.mark.parametrize("prior", [0.0, 16.0])
+def test_reasons_are_those_of_a_plain_loop(data: Dataset, weighted: bool, prior: float) -> None:
+    model = SlopeOne(weighted=weighted, prior=prior).fit(data)
+    r = matrix(data)
+    mean, b_u, b_i = baseline(data)
+    items = np.array([3, 0, 5, 11], np.int32)
+    for user in range(len(r)):
+        profile = data.profiles([user])
+        mine = held(profile)
+        found, scores = model.contributions(profile, items), model.score(profile, items)[0]
+        for item, score, parts in zip(items, scores, found, strict=True):
+            both = {j: np.flatnonzero(~np.isnan(r[:, item]) & ~np.isnan(r[:, j])) for j in mine if j != item}
+            both = {j: people for j, people in both.items() if len(people)}
+            weights = {j: len(people) if weighted else 1 for j, people in both.items()}
+            trust = len(both) / (len(both) + prior) if both else 0.0
+            wanted = np.zeros(len(mine))
+            for place, j in enumerate(mine):
+                if j in both:
+                    dev = np.mean([r[v, item] - r[v, j] for v in both[j]])
+                    said = dev + (r[user, j] if weighted else np.nanmean(r[user]))
+                    wanted[place] += trust * weights[j] / sum(weights.values()) * (said - mean - b_u[user] - b_i[item])
+                if not weighted:
+                    wanted[place] += trust * (r[user, j] - np.nanmean(r[user])) / len(mine)
+            assert [part.kind for part in parts] == ["average", "person", "item", "history"]
+            np.testing.assert_allclose([part.weight for part in parts[:3]], [mean, b_u[user], b_i[item]], atol=1e-5)
+            np.testing.assert_allclose(parts[3].shares, wanted, atol=1e-5)
+            assert sum(part.weight for part in parts) == pytest.approx(score, rel=1e-5)
+
+
+@pytest.mark.parametrize("weighted", [True, False])
+def test_planted_reason_comes_first(make: Make, weighted: bool) -> None:
+    """Item 9 is rated as 1 is, and as 2 is: of 5 for 1 and 1 for 2, that for 1 speaks for 9 and that for 2 against."""
+    rows = [(u, i, r, 0) for u in range(8) for i, r in ((1, 1.0 + u % 3), (9, 1.0 + u % 3))]
+    rows += [(u, i, r, 0) for u in range(8, 16) for i, r in ((2, 3.0), (9, 3.0))]
+    model = SlopeOne(weighted=weighted, prior=1.0).fit(make(rows))
+    found = hg.explain(model, history=[(1, 5.0), (2, 1.0)], item=9).reasons[0]
+    assert found.kind == "history"
+    assert [(evidence.item, evidence.value) for evidence in found.evidence] == [(1, 5.0)]
+    assert found.sentence == "because you rated Title of 1 5"
 
 
 def test_pairs_are_counted_before_memory_is_taken(make: Make) -> None:

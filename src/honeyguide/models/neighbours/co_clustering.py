@@ -16,6 +16,7 @@ from honeyguide.arrays import DoubleArray, FloatArray, IntArray
 from honeyguide.data.dataset import Dataset, Shape
 from honeyguide.data.profiles import Pairs, Profiles
 from honeyguide.models.base import Recommender, Task
+from honeyguide.models.contributions import Part
 from honeyguide.params import param
 from honeyguide.run import Run
 
@@ -106,6 +107,20 @@ class CoClustering(Recommender):
         mine = np.where(known, effects[pairs.rows, self.item_groups_[pairs.items]], np.float32(-self.mean_))
         items = np.where(pairs.items >= 0, self.item_means_[pairs.items], np.float32(self.mean_))
         return means[pairs.rows] + items + mine  # (N,)
+
+    def contributions(self, profiles: Profiles, items: IntArray) -> list[list[Part]]:
+        """The mean, what the means of person and item differ from it, and the effect of their groups above it.
+
+        The last, mean_gh - mean - (mean_g - mean) - (mean_h - mean), is what people of the person's group have given
+        items of the group beyond what either group explains. It has no shares: a history chooses a group as a whole.
+        """
+        means, effects = self._people(profiles)
+        mine = np.where(self.seen_[items], effects[0, self.item_groups_[items]], np.float32(-self.mean_))  # (C,)
+        common = [Part("average", self.mean_), Part("person", float(means[0]) - self.mean_)]
+        return [
+            [*common, Part("item", float(item) - self.mean_), Part("people", float(effect) + self.mean_)]
+            for item, effect in zip(self.item_means_[items], mine, strict=True)
+        ]
 
     def memory(self, shape: Shape) -> int:
         sides = (shape.users + shape.items) * (64 + 32 * (self.user_groups + self.item_groups))

@@ -9,7 +9,7 @@ exact; then a pair: O(people of the item).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -21,6 +21,8 @@ from honeyguide.data.dataset import Dataset, Shape
 from honeyguide.data.profiles import Pairs, Profiles
 from honeyguide.kernels import rated
 from honeyguide.models.base import Recommender, Task
+from honeyguide.models.contributions import Kind, Part, spread
+from honeyguide.models.neighbours import _said
 from honeyguide.models.neighbours._asked import each_item, pair_by_pair
 from honeyguide.models.neighbours._baseline import bases, biases, row_of_each
 from honeyguide.params import param
@@ -148,20 +150,95 @@ class RatingKnn(Recommender):
         self, history: sp.csr_matrix, bias: FloatArray, offset: FloatArray, indptr: LongArray, items: IntArray
     ) -> tuple[FloatArray, FloatArray]:
         """What the neighbours say on the mean (N,) and the sum of their similarities (N,); 0 where they are too few."""
-        out, taken = (np.empty(len(items), np.float32), np.empty(len(items), np.float32)), history.copy()
-        people, rows, columns = history.shape[0], row_of_each(history), history.indices
+        out, people = (np.empty(len(items), np.float32), np.empty(len(items), np.float32)), history.shape[0]
         asked = read_only(indptr), read_only(items)
         limits = self.neighbours, self.min_neighbours, *out
         if self.by == "item":
-            taken.data = (history.data - offset[rows] - self.offset_[columns]) / self.spread_[columns]
-            near = rated.parts(self.near_)
+            taken, near = self._taken(history, offset), rated.parts(self.near_)
             Run().map(rated.average_near, people, *rated.parts(taken), *asked, *near, *limits, block=_BLOCK)
             return out
-        taken.data = history.data - self._shift(bias)[rows] - self.shift_[columns]
+        taken = self._compared(history, bias)
         lifts = [read_only(array) for array in (self.lift_, self.shift_ - self.offset_, self.inverse_)]
         raters = *rated.parts(self.raters_), read_only(self.counts_), self._rule, *lifts
         Run().map(rated.average_raters, people, *rated.parts(taken), *asked, *raters, *limits, block=_BLOCK)
         return out
+
+    # ---- reasons ----------------------------------------------------------------------------------------------------
+
+    def contributions(self, profiles: Profiles, items: IntArray) -> list[list[Part]]:
+        """The mean, the person and the item, and what neighbours add: each sim z / (sum of sim + prior).
+
+        z is how far what the neighbour says is above the person and the item: above b_ui for `baseline`, of which the
+        person is b_u and the item b_i. For the other kinds, in so far as neighbours are trusted, the mean rating of x
+        takes the place of its bias and 0 that of the other one's; for `basic` 0 that of both. By item, neighbours are
+        items of the history. By user they are people, and each one's similarity is split among the items that the
+        person has in common with them, as the products are that it is a sum of; `msd` is no such sum, and there it is
+        not told which items of the history the people were found by.
+        """
+        history = profiles.matrix()  # (1, I)
+        bias, offset, spread_of = self._people(history)  # (1,)
+        by_item, compared = self.by == "item", self._compared(history, bias)
+        found = list(self._items(history, offset, items) if by_item else self._raters(compared, spread_of, items))
+        added, trust = _said.together(found, len(history.data if by_item else self.counts_), self.prior)
+        among = self.mean_ - self._common  # the mean of all, which is in one of the two offsets
+        of_person = not by_item and self.kind != "baseline"
+        person, thing = offset - among * of_person, self.offset_[items] - among * (not of_person)
+        people = (1.0 - trust) * bias + trust * person  # (C,)
+        things = (1.0 - trust) * (self.base_[items] - self.mean_) + trust * thing  # (C,)
+        shares = np.asarray(added.toarray(), np.float32) if by_item else self._through(compared, added)
+        told = [None] * len(items) if shares is None else spread(history.indices, shares, profiles)
+        kind: Kind = "history" if by_item else "people"
+        return [
+            [Part("average", self.mean_), Part("person", float(a)), Part("item", float(b)), Part(kind, float(c), each)]
+            for a, b, c, each in zip(people, things, np.asarray(added.sum(axis=1)).ravel(), told, strict=True)
+        ]
+
+    def _items(self, history: sp.csr_matrix, offset: FloatArray, items: IntArray) -> Iterator[_said.Neighbours]:
+        """By item: whose ratings of the history (1, I) count for each item, by their place in it."""
+        places = np.full(history.shape[1], -1, np.int32)
+        places[history.indices] = np.arange(len(history.data))
+        values = self._taken(history, offset).data
+        for item in items:
+            who, alike, z = _said.of_items(int(item), self.near_, places, values, self._limit)
+            yield who, alike, self.spread_[item] * z - self._common
+
+    def _raters(self, compared: sp.csr_matrix, spread_of: FloatArray, items: IntArray) -> Iterator[_said.Neighbours]:
+        """By user: whose ratings count for each item, by code, for who has compared ratings (1, I)."""
+        everyone = rated.likeness(compared, self.raters_, self.counts_, self._rule)
+        for item in items:
+            who, alike, z = _said.of_people(int(item), self.raters_, everyone, self._limit)
+            z = (z + self.lift_[who] + self.shift_[item] - self.offset_[item]) * self.inverse_[who]
+            yield who, alike, spread_of * z - self._common
+
+    @property
+    def _limit(self) -> _said.Limit:
+        return _said.Limit(self.neighbours, self.min_neighbours)
+
+    @property
+    def _common(self) -> float:
+        """What is told as the mean and not as what neighbours say."""
+        return self.mean_ if self.kind == "basic" else 0.0
+
+    def _through(self, compared: sp.csr_matrix, added: sp.csr_matrix) -> FloatArray | None:
+        """(C, M) what each item of the history adds to each of C through people who add (C, U)."""
+        if self.measure == "msd":
+            return None
+        people = np.unique(added.indices)
+        raters = self.raters_[compared.indices][:, people]
+        return np.asarray(added[:, people] @ _said.split(compared.data, raters, centred=self.measure == "pearson"))
+
+    def _compared(self, history: sp.csr_matrix, bias: FloatArray) -> sp.csr_matrix:
+        """The ratings of histories (B, I) of people with biases (B,) as they are compared with others'."""
+        taken = history.copy()
+        taken.data = history.data - self._shift(bias)[row_of_each(history)] - self.shift_[history.indices]
+        return taken
+
+    def _taken(self, history: sp.csr_matrix, offset: FloatArray) -> sp.csr_matrix:
+        """By item: what is averaged of the ratings of histories (B, I), `offset` (B,) being the people's."""
+        taken = history.copy()
+        columns = history.indices
+        taken.data = (history.data - offset[row_of_each(history)] - self.offset_[columns]) / self.spread_[columns]
+        return taken
 
     def similarity(self, items: IntArray) -> FloatArray:
         """The similarity (C, I) of each given item to others, by the people of both; by item of those kept."""

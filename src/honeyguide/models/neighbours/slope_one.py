@@ -19,6 +19,7 @@ from honeyguide.data.profiles import Pairs, Profiles
 from honeyguide.errors import ArtifactError, MemoryBudgetError
 from honeyguide.kernels import deviations as kernels
 from honeyguide.models.base import Recommender, Task
+from honeyguide.models.contributions import Part, spread
 from honeyguide.models.neighbours._asked import each_item, pair_by_pair
 from honeyguide.models.neighbours._baseline import REG_ITEM, REG_USER, bases, biases, row_of_each
 from honeyguide.params import param
@@ -89,9 +90,7 @@ class SlopeOne(Recommender):
             sums = np.bincount(row_of_each(history), values, len(profiles))
             values = (sums / np.maximum(np.diff(history.indptr), 1)).astype(np.float32)[row_of_each(history)]
         means, found = np.empty(len(items), np.float32), np.empty(len(items), np.int32)
-        kept = self.deviations_
-        if self.common_.shape != (kept.nnz,):  # compiled code, which reads them next, checks no bounds
-            raise ArtifactError(f"{self.common_.size} counts for {kept.nnz} pairs of items; honeyguide verify its file")
+        kept = self._pairs()
         arrays = (
             history.indptr, history.indices, values, indptr, items,
             kept.indptr.astype(np.int64), kept.indices, kept.data, self.common_,
@@ -103,6 +102,48 @@ class SlopeOne(Recommender):
         base = base + biases(history, self.base_, REG_USER)[rows]
         trust = found / np.where(found > 0, found + self.prior, 1.0)
         return (base + trust * (means - base)).astype(np.float32)
+
+    def _pairs(self) -> sp.csr_matrix:
+        """(I, I) the deviations; ArtifactError where there are not as many counts of people."""
+        kept = self.deviations_
+        if self.common_.shape != (kept.nnz,):  # compiled code, which reads them next, checks no bounds
+            raise ArtifactError(f"{self.common_.size} counts for {kept.nnz} pairs of items; honeyguide verify its file")
+        return kept
+
+    def contributions(self, profiles: Profiles, items: IntArray) -> list[list[Part]]:
+        """The mean, the person and the item, b_ui being their sum, and what each item j of the history adds to it.
+
+        With w_ij what j counts for, n items in R_i and trust = n / (n + prior), weighted that is
+
+            trust w_ij (dev_ij + r_uj - b_ui)
+
+        and plain, over the m items of the history, those not in R_i with a part in the mean rating of u as well,
+
+            trust ((dev_ij + mean rating of u - b_ui) / n if j is in R_i + (r_uj - mean rating of u) / m)
+        """
+        history, kept = profiles.matrix(), self._pairs()
+        ratings, places = history.data.astype(np.float64), np.full(kept.shape[0], -1, np.int32)
+        places[history.indices] = np.arange(len(ratings))
+        person, level = float(biases(history, self.base_, REG_USER)[0]), ratings.mean() if len(ratings) else 0.0
+        said = ratings if self.weighted else np.full(len(ratings), level)
+        added = np.zeros((len(items), len(ratings)))  # (C, M)
+        for item, row in zip(items, added, strict=True):
+            here = slice(kept.indptr[item], kept.indptr[item + 1])
+            place = places[kept.indices[here]]
+            mine, n = place[place >= 0], np.count_nonzero(place >= 0)
+            if n:
+                counts = self.common_[here][place >= 0].astype(np.float64) if self.weighted else np.ones(n)
+                above = kept.data[here][place >= 0] + said[mine] - self.base_[item] - person
+                row[mine] = counts / counts.sum() * above
+                row += (ratings - said) / len(ratings)
+                row *= n / (n + self.prior)
+        common = [Part("average", self.mean_), Part("person", person)]
+        return [
+            [*common, Part("item", float(base) - self.mean_), Part("history", float(each.sum()), each)]
+            for base, each in zip(
+                self.base_[items], spread(history.indices, added.astype(np.float32), profiles), strict=True
+            )
+        ]
 
     def memory(self, shape: Shape) -> int:
         """Pairs are taken to be at most twice those of people with equally long histories; `fit` counts them."""

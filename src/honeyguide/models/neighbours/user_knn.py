@@ -10,11 +10,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
+import numpy as np
+import scipy.sparse as sp
+
 from honeyguide.arrays import FloatArray, IntArray
 from honeyguide.data.dataset import Dataset, Shape
 from honeyguide.data.profiles import Profiles
 from honeyguide.kernels import neighbours as kernels
 from honeyguide.models.base import Recommender, Task
+from honeyguide.models.contributions import Part, spread
 from honeyguide.models.neighbours._weighting import column_weights, inverse_lengths, mean_columns
 from honeyguide.params import param
 from honeyguide.run import Run
@@ -56,12 +60,29 @@ class UserKnn(Recommender):
         )  # fmt: skip
 
     def score(self, profiles: Profiles, items: IntArray | None = None) -> FloatArray:
-        history = profiles.positives()  # (B, I)
+        return kernels.voted(*self._near(profiles.positives()), self.people_, items)
+
+    def _near(self, history: sp.csr_matrix) -> tuple[FloatArray, IntArray]:
+        """The similarities (B, K) of the neighbours of histories (B, I), best first, and their codes; -1 is none."""
         own = inverse_lengths(history, self.counts_, self.weighting, k1=self.k1, b=self.b, mean=self.mean_)
-        return kernels.voted(
+        return kernels.elected(
             history, own, self.people_, self.holders_, self.counts_, self.scale_,
-            shrink=self.shrink, voters=self.neighbours, wanted=items,
+            shrink=self.shrink, voters=self.neighbours,
         )  # fmt: skip
+
+    def contributions(self, profiles: Profiles, items: IntArray) -> list[list[Part]]:
+        """The neighbours' votes for each item, and what each item of the history adds to them.
+
+        Of sim(u, v) an item that both have is the part that it is of <x_u, x_v>, neighbours and lengths being those of
+        the whole history.
+        """
+        history = profiles.positives()  # (1, I)
+        alike, near = (found[0] for found in self._near(history))  # (K,)
+        people = self.people_[near[near >= 0]]  # (K', I)
+        shared = people[:, history.indices].toarray() * self.counts_[history.indices].astype(np.float64)  # (K', M)
+        votes = shared * (alike[near >= 0] / shared.sum(axis=1))[:, None]
+        added = (people[:, items].toarray().T @ votes).astype(np.float32)  # (C, M)
+        return [[Part("people", float(each.sum()), each)] for each in spread(history.indices, added, profiles)]
 
     def memory(self, shape: Shape) -> int:
         return 72 * shape.events + 40 * (shape.users + shape.items)
