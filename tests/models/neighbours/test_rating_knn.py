@@ -267,11 +267,14 @@ def test_of_equally_similar_ones_the_first_are_asked(make: Make, by: str) -> Non
     told = [(1, 5, 5.0), (2, 5, 4.0), (3, 5, 1.0)]
     rows = [(u, i, r, 0) if by == "user" else (i, u, r, 0) for u, i, r in shared + told]
     for neighbours, wanted in ((1, 5.0), (2, 4.5), (3, 10 / 3)):
-        model = RatingKnn(by=by, kind="basic", measure="msd", neighbours=neighbours, prior=0.0).fit(make(rows))
+        data = make(rows)
+        model = RatingKnn(by=by, kind="basic", measure="msd", neighbours=neighbours, prior=0.0).fit(data)
         pair = (0, 5) if by == "user" else (5, 0)
         assert model.predict([pair])["prediction"][0] == pytest.approx(wanted)
-        found = hg.explain(model, pair[0], item=pair[1])
-        assert found.rest + sum(reason.weight for reason in found.reasons) == pytest.approx(wanted)
+        (parts,) = model.contributions(
+            data.profiles(data.schema.users.encode(pair[:1])), data.schema.items.encode(pair[1:])
+        )
+        assert sum(part.weight for part in parts) == pytest.approx(wanted)
 
 
 @pytest.mark.parametrize("by", ["item", "user"])

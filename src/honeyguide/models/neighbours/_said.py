@@ -11,6 +11,8 @@ import scipy.sparse as sp
 from honeyguide.arrays import DoubleArray, FloatArray, IntArray
 from honeyguide.models.neighbours._baseline import row_of_each
 
+_ROUNDING = 1e-6  # a sum below this part of its terms is the rounding of ratings
+
 Neighbours: TypeAlias = tuple[IntArray, DoubleArray, FloatArray]
 """Whose ratings of an item count (n,): their places among those to choose from, similarities, and what they say."""
 
@@ -57,16 +59,18 @@ def together(found: list[Neighbours], count: int, prior: float) -> tuple[sp.csr_
     return added, weights / whole
 
 
-def split(values: FloatArray, raters: sp.csr_matrix, *, centred: bool) -> DoubleArray:
-    """(V, M) what part each of M ratings of a history (M,) is of its similarity to the people of raters (M, V).
+def split(values: FloatArray, raters: sp.csr_matrix, *, centred: bool) -> sp.csr_matrix:
+    """(M, V) what part each of M ratings of a history (M,) is of its similarity to the people of raters (M, V).
 
     In proportion to the products of ratings that the similarity is a sum of; `centred` those less their means over what
-    both have rated.
+    both have rated. Products that add up to nothing but rounding have no part in it.
     """
-    mine, theirs = np.repeat(values.astype(np.float64)[:, None], raters.shape[1], axis=1), raters.toarray()
-    both = sp.csr_matrix((np.ones(raters.nnz), raters.indices, raters.indptr), shape=raters.shape).toarray()
+    who, count = raters.indices, raters.shape[1]  # (N,)
+    mine, theirs = values.astype(np.float64)[row_of_each(raters)], raters.data.astype(np.float64)
     if centred:
-        mine, theirs = (x - (x * both).sum(axis=0) / both.sum(axis=0) for x in (mine, theirs))
-    products = mine * theirs * both  # (M, V)
-    parts: DoubleArray = (products / products.sum(axis=0)).T
-    return parts
+        both = np.maximum(np.bincount(who, minlength=count), 1)
+        mine, theirs = (x - (np.bincount(who, x, count) / both)[who] for x in (mine, theirs))
+    products = mine * theirs
+    whole, size = np.bincount(who, products, count), np.bincount(who, np.abs(products), count)  # (V,)
+    scale = np.where(whole > _ROUNDING * size, 1.0 / np.where(whole > 0, whole, 1.0), 0.0)
+    return sp.csr_matrix((products * scale[who], who, raters.indptr), shape=raters.shape)

@@ -225,7 +225,8 @@ class RatingKnn(Recommender):
             return None
         people = np.unique(added.indices)
         raters = self.raters_[compared.indices][:, people]
-        return np.asarray(added[:, people] @ _said.split(compared.data, raters, centred=self.measure == "pearson"))
+        parts = _said.split(compared.data, raters, centred=self.measure == "pearson")
+        return np.asarray((added[:, people] @ parts.T).toarray(), np.float32)
 
     def _compared(self, history: sp.csr_matrix, bias: FloatArray) -> sp.csr_matrix:
         """The ratings of histories (B, I) of people with biases (B,) as they are compared with others'."""
