@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from bench.knowledge_graph import ARMS, arm, auc, beside, carve, cold, f1, measure_ablation, pairs, recalls, text
+from bench.knowledge_graph import ARMS, arm, auc, beside, build, carve, cold, f1, measure_ablation, pairs, recalls, text
 
 import honeyguide as hg
 from honeyguide.data.dataset import Dataset
@@ -59,6 +59,19 @@ def test_every_arm_has_the_items_it_says(ratings: Dataset) -> None:
     np.testing.assert_array_equal(none.links, graph.links)
     assert (rewired.tails != graph.tails).any()
     np.testing.assert_array_equal(np.sort(rewired.tails), np.sort(graph.tails))
+
+
+def test_names_that_are_joined_are_a_switch_with_the_settings_of_each() -> None:
+    both = build("ease+als+popular", "lastfm-kg")
+    assert isinstance(both, hg.models.Switch)
+    ease, als, popular = both.models.split(",")
+    assert dict(pair.split("=") for pair in ease.split(":")[1:]) == {
+        "reg": "100.0",
+        "dropout": "0.5",
+        "user_power": "0.5",
+    }
+    assert als.startswith("als:alpha=40")
+    assert popular == "popular"
 
 
 def test_people_are_compared_with_themselves() -> None:

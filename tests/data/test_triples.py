@@ -80,6 +80,14 @@ def test_frames(frame: Any) -> None:
     assert numbered.relation_names == ("3",)
 
 
+@pytest.mark.parametrize("frame", [pd.DataFrame, pl.DataFrame])
+@pytest.mark.parametrize("heads", [[7, 42, 42], [7.0, 42.0, 42.0], ["7", "42", "42"]])
+def test_items_by_number_and_other_entities_by_name(frame: Any, heads: list[Any]) -> None:
+    graph = read_graph(frame({"head": heads, "relation": ["by"] * 3, "tail": ["Ann", "Ann", "Bob"]}), items=NUMBERS)
+    assert triples(graph) == {("7", "by", "Ann"), ("42", "by", "Ann"), ("42", "by", "Bob")}
+    assert entities(graph) == ["7", None, "42"]
+
+
 def faulty(tmp_path: Path) -> tuple[Path, Path, Path]:
     """Events, triples and links, with every fault planted."""
     events = write(tmp_path / "events.csv", "user,item", *(f"u{n % 3},{item}" for n, item in enumerate("abcdeabcd")))

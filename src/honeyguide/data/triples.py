@@ -87,7 +87,10 @@ def read_graph(
 def gather_graph(source: Any, *, items: Vocabulary, links: Any = None) -> Triples:
     """The graph of a source whatever its state, without the rows at fault, which are noted."""
     faults, frame, typed = _opened(source, ("head", "relation", "tail"))
-    ends, ids = _encoded("entity", pl.concat([frame["head"], frame["tail"].alias("head")]), typed, faults.source)
+    heads, tails = frame["head"], frame["tail"]
+    if heads.dtype != tails.dtype:  # items by number, say, and others by name
+        heads, tails = _texts(heads), _texts(tails)
+    ends, ids = _encoded("entity", pl.concat([heads, tails.alias("head")]), typed, faults.source)
     relations, names = _encoded("relation", frame["relation"], typed, faults.source)
     rows = pl.DataFrame({"head": ends[: len(frame)], "relation": relations, "tail": ends[len(frame) :]})
     missing = (rows < 0).select(any=pl.any_horizontal(pl.all()), all=pl.all_horizontal(pl.all()))
@@ -152,6 +155,12 @@ def _columns(names: Sequence[str], roles: Sequence[str]) -> list[str] | None:
     if all(found.values()) and len(set(found.values())) == len(roles):
         return [str(found[role]) for role in roles]
     return list(names[: len(roles)])
+
+
+def _texts(ids: pl.Series) -> pl.Series:
+    """Ids as strings; a float that holds an integer, as a column of integers with gaps does, is written as one."""
+    whole = ids.cast(pl.Int64, strict=False) if ids.dtype.is_float() else ids
+    return (whole if (whole == ids).all() else ids).cast(pl.String)
 
 
 def _encoded(what: str, ids: pl.Series, typed: bool, source: str) -> tuple[IntArray, Ids]:

@@ -41,6 +41,7 @@ from honeyguide.run import Run
 
 Task: TypeAlias = Literal["rating", "ranking"]
 FoldIn: TypeAlias = Literal["exact", "approximate"]
+Content: TypeAlias = Literal["attributes", "graph"]
 History: TypeAlias = people.History
 Attributes: TypeAlias = people.Attributes
 _PAIRS = 1 << 16  # pairs rated at once
@@ -96,6 +97,8 @@ class Recommender(ABC):
 
     additive: a score is a sum over the items of the history, each adding what it alone would score.
 
+    item_content: what the model knows items by that nobody has had, where the data say it.
+
     shapes names the dimensions of learned arrays, a letter each: {"item_vectors_": "IK"}. U is people, I items; any
     other letter is one length, at least 1, in all of them. A file whose arrays differ is refused.
     """
@@ -103,6 +106,7 @@ class Recommender(ABC):
     task: ClassVar[Task] = "ranking"
     fold_in: ClassVar[FoldIn] = "exact"
     additive: ClassVar[bool] = False
+    item_content: ClassVar[tuple[Content, ...]] = ()
     shapes: ClassVar[Mapping[str, str]] = {}
 
     def __post_init__(self) -> None:

@@ -159,6 +159,28 @@ def test_new_items_stand_where_the_able_models_see_them_and_are_worth_it(data: D
     assert (bare[:, 42:].max(axis=1) < bare[:, :42].min(axis=1)).all()
 
 
+GRAPH_MODELS = [name for name in registry.names() if "graph" in registry.load(name).item_content]
+
+
+@pytest.mark.parametrize("name", GRAPH_MODELS)
+def test_new_items_stand_where_the_models_of_a_graph_see_them(data: Dataset, name: str) -> None:
+    bare = hg.read(
+        pl.DataFrame({"user": data.users, "item": data.items}), items=pl.DataFrame({"id": range(48)}),
+        graph=pl.DataFrame({"head": range(48), "relation": ["kind"] * 48, "tail": [KINDS[i % 3] for i in range(48)]}),
+    )  # fmt: skip
+    model = Switch(models=f"item_knn,{name}", folds=2).fit(bare, run=RUN)
+    alone = model.members_[1].recommend(list(range(60)), items=range(42, 48), k=6)
+    found = model.recommend(list(range(60)), items=range(42, 48), k=6)
+    assert found["item"].equals(alone["item"])
+    own = found.filter(pl.col("rank") <= 2).select(pl.col("user") % 3 == pl.col("item") % 3)
+    assert own.to_series().mean() > 0.6  # by chance a third
+    nothing = Switch(models=f"item_knn,{name}", folds=2).fit(bare.with_graph(None), run=RUN)
+    scores = nothing.score(nothing.histories_)
+    assert (scores[:, 42:].max(axis=1) < scores[:, :42].min(axis=1)).all()
+    with pytest.raises(UnsupportedError, match="none of .* knows items by their attributes"):
+        nothing.with_items(pl.DataFrame({"id": [100]}))
+
+
 def test_new_items_by_their_attributes(data: Dataset, model: Switch, tmp_path: Path) -> None:
     table = pl.DataFrame({"id": [100, 101], "kind": ["drama", "sport"]})
     more = model.with_items(table)

@@ -13,7 +13,7 @@ from honeyguide.arrays import FloatArray, IntArray
 from honeyguide.data.dataset import Dataset, Schema, Shape
 from honeyguide.data.features import Features
 from honeyguide.data.profiles import Profiles
-from honeyguide.models.base import Recommender, Task
+from honeyguide.models.base import Content, Recommender, Task
 from honeyguide.models.content import _preferences
 from honeyguide.models.contributions import Part
 from honeyguide.params import param
@@ -29,6 +29,7 @@ class Attributes(Recommender):
     """
 
     task: ClassVar[Task] = "ranking"
+    item_content: ClassVar[tuple[Content, ...]] = ("attributes",)
     shapes: ClassVar[Mapping[str, str]] = {"matrix_": "DD"}
 
     reg: float = param(10.0, low=1e-3, tune=(1.0, 100.0, "log"), help="L2 weight on a person's preferences")

@@ -36,7 +36,7 @@ from honeyguide.data.features import Features
 from honeyguide.data.profiles import Profiles
 from honeyguide.kernels.confidence import descend
 from honeyguide.kernels.spectrum import cosines
-from honeyguide.models.base import Recommender, Task
+from honeyguide.models.base import Content, Recommender, Task
 from honeyguide.models.content import _preferences
 from honeyguide.models.contributions import Part, spread
 from honeyguide.params import param
@@ -59,6 +59,7 @@ class HybridMf(Recommender):
     """
 
     task: ClassVar[Task] = "ranking"
+    item_content: ClassVar[tuple[Content, ...]] = ("attributes",)
     shapes: ClassVar[Mapping[str, str]] = {"item_vectors_": "IF", "spectrum_": "F"}
 
     factors: int = param(128, low=1, tune=(16, 256, "log"), help="length of the vectors")

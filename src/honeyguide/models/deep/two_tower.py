@@ -31,7 +31,7 @@ from honeyguide.data.dataset import Dataset, Schema, Shape
 from honeyguide.data.features import Features
 from honeyguide.data.profiles import Profiles
 from honeyguide.kernels.spectrum import cosines
-from honeyguide.models.base import Recommender, Task
+from honeyguide.models.base import Content, Recommender, Task
 from honeyguide.params import param
 from honeyguide.run import Run
 from honeyguide.training import backend
@@ -52,6 +52,7 @@ class TwoTower(Recommender):
     """
 
     task: ClassVar[Task] = "ranking"
+    item_content: ClassVar[tuple[Content, ...]] = ("attributes",)
     shapes: ClassVar[Mapping[str, str]] = {"item_vectors_": "IK", "ids_": "IK", "history_": "IF"}
 
     factors: int = param(64, low=1, tune=(32, 128, "log"), help="length of the vectors")

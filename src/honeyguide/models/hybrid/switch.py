@@ -10,8 +10,8 @@
 ndcg@10 for people with nearly all that they have; another one takes its place for an n where it is ahead of it by more
 than two standard errors, and so has a mixture to be ahead of the best model alone.
 
-Items that nobody has among their positives are scored by the models that know items by their attributes alone, in the
-same proportions, or in equal ones where these are not trusted with anything; and the scores are multiplied by what
+Items that nobody has among their positives are scored by the models that know such items, by attributes or a graph, in
+the same proportions, or in equal ones where these are not trusted with anything; and the scores are multiplied by what
 lists of these models were worth beside those of all (at most 1), so that a new item comes first where one knows enough
 to say so. Where no model knows items so, they come after all others. What `with_items` brings is such an item.
 
@@ -83,17 +83,18 @@ class Switch(Recommender):
             )
             self.members_ = tuple(model.fit(data, run=quiet) for model in self._made())
         self.had_ = np.bincount(data.positives().indices, minlength=data.n_items) > 0
-        reads = data.schema.item_table.width > 0
-        self.able_ = np.array([reads and isinstance(model, Extensible) for model in self.members_])
+        told = {"attributes": data.schema.item_table.width > 0, "graph": data.graph is not None}
+        self.able_ = np.array([any(told[content] for content in model.item_content) for model in self.members_])
 
     def _extend(self, schema: Schema) -> None:
         """Let the models that know items by their attributes learn new ones, the last of `schema`."""
-        if not self.able_.any():
+        learns = [isinstance(model, Extensible) and able for model, able in zip(self.members_, self.able_, strict=True)]
+        if not any(learns):
             raise UnsupportedError(
                 f"none of {self.models!r} knows items by their attributes, so none can take new ones"
             )
         self.members_ = tuple(
-            extended(model, schema) if able else model for model, able in zip(self.members_, self.able_, strict=True)
+            extended(model, schema) if new else model for model, new in zip(self.members_, learns, strict=True)
         )
         self.had_ = np.pad(self.had_, (0, len(schema.items) - len(self.had_)))
 

@@ -19,7 +19,7 @@ from honeyguide.data.dataset import Dataset, Schema, Shape
 from honeyguide.data.graph import Edges, Graph
 from honeyguide.data.profiles import Profiles
 from honeyguide.errors import UnsupportedError
-from honeyguide.models.base import Recommender, Task
+from honeyguide.models.base import Content, Recommender, Task
 from honeyguide.models.contributions import Part, held
 from honeyguide.models.knowledge._source import graph_of, triples
 from honeyguide.params import param
@@ -43,6 +43,7 @@ class PathWalk(Recommender):
     """
 
     task: ClassVar[Task] = "ranking"
+    item_content: ClassVar[tuple[Content, ...]] = ("attributes", "graph")
     additive: ClassVar[bool] = True
     shapes: ClassVar[Mapping[str, str]] = {"walk_": "NN", "people_": "I"}
 

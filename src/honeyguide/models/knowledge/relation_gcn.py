@@ -35,7 +35,7 @@ from honeyguide.data.profiles import Profiles
 from honeyguide.errors import DivergedError
 from honeyguide.kernels.propagation import step_rows
 from honeyguide.kernels.spectrum import cosines
-from honeyguide.models.base import Recommender, Task
+from honeyguide.models.base import Content, Recommender, Task
 from honeyguide.models.contributions import Part, spread
 from honeyguide.models.knowledge import _attention
 from honeyguide.models.knowledge._attention import Neighbours
@@ -59,6 +59,7 @@ class RelationGCN(Recommender):
     """
 
     task: ClassVar[Task] = "ranking"
+    item_content: ClassVar[tuple[Content, ...]] = ("attributes", "graph")
     shapes: ClassVar[Mapping[str, str]] = {
         "item_vectors_": "IK", "history_": "IF", "own_": "IK", "reached_": "NK", "attention_": "IN", "by_": "E",
         "entities_": "N",

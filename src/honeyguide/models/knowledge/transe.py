@@ -24,7 +24,7 @@ from honeyguide.errors import DivergedError
 from honeyguide.kernels.facts import step_facts
 from honeyguide.kernels.pairwise import fold_pairs
 from honeyguide.kernels.spectrum import cosines
-from honeyguide.models.base import FoldIn, Recommender, Task
+from honeyguide.models.base import Content, FoldIn, Recommender, Task
 from honeyguide.models.knowledge._source import graph_of, triples
 from honeyguide.params import param
 from honeyguide.run import Run
@@ -48,6 +48,7 @@ class TransE(Recommender):
     """
 
     task: ClassVar[Task] = "ranking"
+    item_content: ClassVar[tuple[Content, ...]] = ("attributes", "graph")
     fold_in: ClassVar[FoldIn] = "approximate"
     shapes: ClassVar[Mapping[str, str]] = {
         "user_vectors_": "UF", "item_vectors_": "IF", "mean_user_": "F", "seen_": "I"
