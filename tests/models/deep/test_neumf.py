@@ -105,6 +105,27 @@ def test_a_strangers_gradient_is_the_slope(hidden: tuple[int, ...], logistic: bo
             assert grad[person, column] == pytest.approx(slope, rel=1e-2, abs=1e-4)
 
 
+@pytest.mark.parametrize(
+    ("given", "drawn"), [({"negatives": 7}, "held"), ({"negatives": "all"}, "lacking"), ({"reweight": True}, "lacking")]
+)
+def test_what_a_stranger_lacks_weighs_what_training_draws_of_it(
+    make: Make, given: dict[str, object], drawn: str
+) -> None:
+    rows = [(user, item, 5.0, 1) for user in range(30) for item in range(user + 1)]  # person 29 has everything
+    data = make(rows)
+    model = NeuMF(epochs=1, factors=2, hidden=(3,), **given).fit(data)
+    terms = model._terms(model._known(data.profiles()))
+    held = np.arange(1, 31)
+    for user in range(30):
+        part = slice(terms.indptr[user], terms.indptr[user + 1])
+        had = terms.items[part] <= user
+        assert (terms.weights[part][had] == 1.0).all()
+        assert had.sum() == held[user]
+        expected = 30 - held[user] if drawn == "lacking" else 7 * held[user] * (held[user] < 30)
+        assert terms.weights[part][~had].sum() == pytest.approx(expected, rel=1e-5)
+        assert (terms.targets[part] == had).all()
+
+
 def objective_by_hand(model: NeuMF, data: Dataset) -> float:
     """- sum over every pair of [y log s + (1 - y) log(1 - s)] + embedding_reg (…) + reg (|W|^2 + |b|^2)."""
     y = model._known(data.profiles()).toarray().astype(np.float64)

@@ -310,9 +310,9 @@ class NeuMF(Recommender):
         known.data = np.ones_like(known.data)
         free = 1.0 - known[:, shared].toarray()  # (S, shared) whether the person lacks it
         held, lacking = np.diff(targets.indptr), n_items - np.diff(targets.indptr)
-        drawn = (
-            lacking if self.reweight or self.negatives == "all" else np.minimum(self.negatives * held, lacking * 10**9)
-        )
+        drawn = lacking
+        if not self.reweight and self.negatives != "all":
+            drawn = np.where(lacking > 0, self.negatives * held, 0)
         free *= (drawn / np.maximum(free.sum(axis=1), 1.0))[:, None]
         rest = sp.csr_matrix(free.astype(np.float32))
         rows = np.concatenate(
