@@ -10,11 +10,12 @@ hears. O(E W) a product for E edges.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
 
-from honeyguide.arrays import DoubleArray, FloatArray, IntArray, LongArray
+from honeyguide.arrays import FloatArray, IntArray, LongArray
 from honeyguide.data.graph import INVERSE, Edges, Graph
 
 
@@ -54,25 +55,11 @@ class Neighbours:
         entities = edges.entities[nodes].astype(np.int32)
         return Neighbours(starts.astype(np.int64), head, relation, tail, entities, names)
 
-    def attention(self, logits: FloatArray) -> DoubleArray:
-        """(E,) what each edge counts at its head: they sum to 1 there."""
-        if not len(self.heads):
-            return np.zeros(0)
+    def matrix(self, logits: FloatArray) -> sp.csr_matrix:
+        """A (N, N), of one logit a relation (R,)."""
         grown = np.exp(logits.astype(np.float64) - logits.max())[self.relations]
-        return np.asarray(grown / np.bincount(self.heads, grown, self.count)[self.heads])
-
-    def matrix(self, attention: DoubleArray) -> sp.csr_matrix:
-        """A (N, N) of an attention (E,)."""
-        parts = attention.astype(np.float32), self.tails, self.indptr
-        return sp.csr_matrix(parts, shape=(self.count, self.count))
-
-    def slope(self, attention: DoubleArray, told: DoubleArray, n_relations: int) -> FloatArray:
-        """The gradient (R,) along the logits, `told` (E,) being that along the attention."""
-        if not len(self.heads):
-            return np.zeros(n_relations, np.float32)
-        mean = np.bincount(self.heads, attention * told, self.count)[self.heads]
-        slopes = np.bincount(self.relations, attention * (told - mean), n_relations)
-        return slopes.astype(np.float32)
+        parts = grown / np.bincount(self.heads, grown, self.count)[self.heads] if len(grown) else grown
+        return sp.csr_matrix((parts.astype(np.float32), self.tails, self.indptr), shape=(self.count, self.count))
 
 
 def _joining(edges: Edges, triples: LongArray, n_items: int) -> tuple[LongArray, LongArray]:
@@ -91,21 +78,24 @@ def _joining(edges: Edges, triples: LongArray, n_items: int) -> tuple[LongArray,
     return nodes, np.stack([place[triples[:, 0]], triples[:, 1], place[triples[:, 2]]], axis=1)
 
 
-def spread(matrix: sp.csr_matrix, own: FloatArray, layers: int, share: float) -> list[FloatArray]:
+def stages(matrix: sp.csr_matrix, own: FloatArray, layers: int, share: float) -> list[FloatArray]:
     """The K + 1 stages (N, W) each: x, x + g A x, …, z; the matrix is A and share is g."""
-    stages = [own]
+    out = [own]
     for _ in range(layers):
-        stages.append(own + np.float32(share) * (matrix @ stages[-1]))
-    return stages
+        out.append(own + np.float32(share) * (matrix @ out[-1]))
+    return out
 
 
-def slopes(
-    near: Neighbours, back: sp.csr_matrix, stages: list[FloatArray], grad: FloatArray, share: float
-) -> tuple[FloatArray, DoubleArray]:
-    """The gradients along x (N, W) and along the attention (E,), given that along z (N, W); `back` is A transposed."""
-    total, told, now = grad.copy(), np.zeros(len(near.heads)), grad
-    for stage in stages[-2::-1]:
-        told += share * np.einsum("ew,ew->e", now[near.heads], stage[near.tails])
-        now = np.float32(share) * (back @ now)
-        total += now
-    return total, told
+def attention(ops: Any, logits: Any, near: Neighbours) -> Any:
+    """(E,) what each edge counts at its head, where they sum to 1, of one logit a relation (R,); in keras.ops."""
+    grown = ops.take(ops.exp(logits - ops.max(logits)), near.relations)
+    return grown / ops.take(ops.segment_sum(grown, near.heads, near.count), near.heads)
+
+
+def spread(ops: Any, own: Any, near: Neighbours, attention: Any, layers: int, share: float) -> Any:
+    """z (N, W) of x: the last of `stages`, in keras.ops."""
+    out = own
+    for _ in range(layers if len(near.heads) else 0):
+        told = attention[:, None] * ops.take(out, near.tails, axis=0)  # (E, W)
+        out = own + share * ops.segment_sum(told, near.heads, near.count)
+    return out

@@ -11,29 +11,26 @@ Adam, lowers the mean over the hidden items j of
     -ln (exp s(u, j) / sum over the items j' that are not left in H of exp s(u, j')) + reg/2 (sum of squares of q, p, b)
 
 The aggregation is that of LightKG and KGIN (Wang et al. 2021, arXiv:2102.07057) with neither user vectors nor intents;
-the loss and the hidden part are Mult-DAE's (Liang et al. 2018, arXiv:1802.05814). The gradient is written out: it is a
-few products of matrices, which need no Keras, in training or in asking.
+the loss and the hidden part are Mult-DAE's (Liang et al. 2018, arXiv:1802.05814). Trained by Adam through training/, on
+Keras; asked in NumPy, so serving needs no Keras.
 
-Fit: O(epochs (U I F + S K E F)) for S steps an epoch, E edges of the graph and K layers; memory 12 B I bytes for a
-batch of B people and 60 F a node. Score: O(n F) for a history of n, and O(F) an item.
+Fit: O(epochs (U I F + S K E F)) for S steps an epoch, E edges of the graph and K layers; memory 24 B I bytes for a
+batch of B people, 76 F a node and 16 F an edge. Score: O(n F) for a history of n, and O(F) an item.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import scipy.sparse as sp
 
-from honeyguide.arrays import AnyArray, BoolArray, FloatArray, IntArray
+from honeyguide.arrays import AnyArray, FloatArray, IntArray
 from honeyguide.data.dataset import Dataset, Shape
 from honeyguide.data.graph import Graph
 from honeyguide.data.profiles import Profiles
-from honeyguide.errors import DivergedError
-from honeyguide.kernels.propagation import step_rows
 from honeyguide.kernels.spectrum import cosines
 from honeyguide.models.base import Content, Recommender, Task
 from honeyguide.models.contributions import Part, spread
@@ -42,10 +39,12 @@ from honeyguide.models.knowledge._attention import Neighbours
 from honeyguide.models.knowledge._source import graph_of, triples
 from honeyguide.params import param
 from honeyguide.run import Run
-from honeyguide.training.tables import BETA_1, BETA_2, EPSILON, Schedule
+from honeyguide.training import backend
+from honeyguide.training.loop import Trainer
+from honeyguide.training.objective import Objective
+from honeyguide.training.rows import Rows, block
 
 _SPREAD = 0.3  # standard deviation of the first vectors, over root F
-_ROWS = 2048  # rows a thread moves at once
 _PATHS = 10  # entities told apart in a score
 _FAR = np.float32(-1e9)  # the logit of what is no candidate
 
@@ -79,103 +78,79 @@ class RelationGCN(Recommender):
     # ---- fitting ----------------------------------------------------------------------------------------------------
 
     def _fit_epochs(self, data: Dataset, run: Run) -> Iterator[None]:
-        positives, graph = data.positives(), graph_of(data)
+        keras, graph, rows = backend.keras(run), graph_of(data), Rows(data.positives())
         near = Neighbours.of(graph)
         self.graph_ = graph.state()
-        self.seen_ = np.bincount(positives.indices, minlength=data.n_items) > 0
-        learning = self._begin(near, run)
-        people = np.flatnonzero(np.diff(positives.indptr))
-        each = -(-len(people) // self.batch_size)
-        whole = max(1, self.epochs * each)
-        schedule = Schedule(lambda t: self.learning_rate * max(0.05, 1.0 - (t - 1) / whole))
-        for epoch in _epochs(self.epochs, learning, run):
-            rng = run.rng(1, epoch)
-            order = rng.permutation(people)
-            for step in range(each):
-                history = positives[order[step * self.batch_size : (step + 1) * self.batch_size]]
-                left = rng.random(history.nnz) >= self.hidden
-                shown = (rng.random((near.count, 1)) >= self.blank * self._able(near)).astype(np.float32)
-                _, grads = self.slope(learning.value, near, history, left, shown)
-                learning.step(grads, self.reg, schedule.step_rate(epoch * each + step + 1), run)
-            self._take(near, learning.value)
+        self.seen_ = np.bincount(data.positives().indices, minlength=data.n_items) > 0
+        layer = self._layer(keras, near, run.rng(0))
+        objective = Objective({}, {}, self._loss(keras.ops, layer, near), [layer])
+        steps, rate = self.epochs * rows.steps(self.batch_size), self.learning_rate
+        trainer = Trainer(objective, learning_rate=lambda t: rate * max(0.05, 1.0 - (t - 1) / steps), run=run)
+        for epoch in trainer.epochs(self.epochs):
+            trainer.epoch(self._batches(rows, near, run.rng(1, epoch)))
+            self._take(near, *trainer.weights())
             yield
 
-    def _begin(self, near: Neighbours, run: Run) -> _Learning:
-        """The first vectors: nothing is known of relations and biases, nor of the ids of items without events."""
-        rng, scale = run.rng(0), _SPREAD / np.sqrt(self.factors)
-        known = np.append(self.seen_, np.ones(near.count - len(self.seen_), dtype=bool))[:, None]
-        drawn = (rng.normal(0.0, scale, (near.count, self.factors)) * known for _ in range(2))
-        q, p = (each.astype(np.float32) for each in drawn)
-        p = np.column_stack([p, np.zeros(near.count, np.float32)])
-        return _Learning.of({"q": q, "p": p, "w": np.zeros((max(1, len(near.relation_names)), 1), np.float32)})
+    def _layer(self, keras: Any, near: Neighbours, rng: np.random.Generator) -> Any:
+        """A layer of q (N, F), p and b (N, F + 1), and one logit w (R,) a relation.
 
-    def _able(self, near: Neighbours) -> FloatArray:
-        """(N, 1) 1 for items with neighbours, which stand in for the vector of an id that is hidden."""
-        able = np.diff(near.indptr) > 0
-        able[len(self.seen_) :] = False
-        return able[:, None].astype(np.float32)
-
-    def slope(
-        self, value: Mapping[str, FloatArray], near: Neighbours, history: sp.csr_matrix, left: BoolArray,
-        shown: FloatArray,
-    ) -> tuple[float, dict[str, FloatArray]]:  # fmt: skip
-        """The loss of a batch, reg left out, and its gradients.
-
-        history (B, I) are the positives of the people, of whose entries those `left` (E,) are read and the others
-        foretold; shown (N, 1) is 0 where the node's own vector is hidden.
+        At first nothing is known of relations and biases, nor of the ids of items without events.
         """
-        n_items, attention = history.shape[1], near.attention(value["w"][:, 0])
-        matrix = near.matrix(attention)
-        stages = {name: _attention.spread(matrix, value[name] * shown, self.layers, self.graph) for name in ("q", "p")}
-        spoken, heard = stages["q"][-1][:n_items], stages["p"][-1][:n_items]
-        given, wanted = _part(history, left), _part(history, ~left)
-        given.data *= np.repeat(self._scale(given), np.diff(given.indptr))
-        people = given @ spoken  # (B, F)
-        logits = people @ heard[:, :-1].T + heard[:, -1]  # (B, I)
-        logits[:, ~self.seen_] = _FAR
-        logits[given.nonzero()] = _FAR
-        logits -= logits.max(axis=1, keepdims=True)
-        rows, total = _rows(wanted), max(1, wanted.nnz)
-        loss = -float(logits[rows, wanted.indices].sum(dtype=np.float64))
-        np.exp(logits, out=logits)
-        sums, counts = logits.sum(axis=1, keepdims=True), np.diff(wanted.indptr)[:, None]
-        loss += float((counts * np.log(sums)).sum(dtype=np.float64))
-        logits *= (counts / (sums * total)).astype(np.float32)
-        logits[rows, wanted.indices] -= np.float32(1.0 / total)  # now the slope along the logits
-        along_people = logits @ heard[:, :-1]
-        grads = {"q": np.zeros_like(value["q"]), "p": np.zeros_like(value["p"])}
-        grads["q"][:n_items] = given.T @ along_people
-        grads["p"][:n_items] = np.column_stack([logits.T @ people, logits.sum(axis=0)])
-        back, told = matrix.T.tocsr(), np.zeros(len(near.heads))
-        for name, grad in list(grads.items()):
-            along, more = _attention.slopes(near, back, stages[name], grad, self.graph)
-            grads[name] = along * shown
-            told += more
-        grads["w"] = near.slope(attention, told, len(value["w"]))[:, None]
-        return loss / total, grads
+        known = np.append(self.seen_, np.ones(near.count - len(self.seen_), dtype=bool))[:, None]
+        q, p = (rng.normal(0.0, _SPREAD / np.sqrt(self.factors), (near.count, self.factors)) * known for _ in range(2))
+        layer, logits = keras.layers.Layer(), np.zeros(max(1, len(near.relation_names)))
+        first = {"q": q, "p": np.column_stack([p, np.zeros(near.count)]), "w": logits}
+        for name, value in first.items():
+            weight = layer.add_weight(shape=value.shape, name=name)
+            weight.assign(value.astype(np.float32))
+            setattr(layer, name, weight)
+        return layer
+
+    def _batches(self, rows: Rows, near: Neighbours, rng: np.random.Generator) -> Iterator[dict[str, AnyArray]]:
+        """The batches of an epoch: which entries (E,) of the histories are left, and the nodes (N, 1) shown by id."""
+        able = np.diff(near.indptr) > 0  # neighbours stand in for an id that is hidden
+        able[len(self.seen_) :] = False
+        for batch in rows.epoch(self.batch_size, rng):
+            batch["left"] = batch.pop("value") * (rng.random(len(batch["there"])) >= self.hidden)
+            batch["shown"] = (rng.random(near.count) >= self.blank * able)[:, None].astype(np.float32)
+            yield batch
+
+    def _loss(self, ops: Any, layer: Any, near: Neighbours) -> Any:
+        """The objective, as a batch estimates it."""
+        n_items = len(self.seen_)
+
+        def loss(_: Any, batch: Any) -> Any:
+            attention = _attention.attention(ops, layer.w, near)
+            spoken, heard = (
+                _attention.spread(ops, own * batch["shown"], near, attention, self.layers, self.graph)[:n_items]
+                for own in (layer.q, layer.p)
+            )
+            given, history = (block(ops, batch, batch[name], n_items) for name in ("left", "there"))  # (B, I)
+            lengths = ops.maximum(ops.sum(given, axis=1, keepdims=True), 1.0)
+            people = given @ spoken * lengths**-self.damping  # (B, F)
+            logits = people @ ops.transpose(heard[:, :-1]) + heard[:, -1]  # (B, I)
+            logits = logits + _FAR * ops.maximum(given, np.float32(~self.seen_))
+            terms = (history - given) * (ops.logsumexp(logits, axis=1, keepdims=True) - logits)
+            squares = ops.sum(ops.square(layer.q)) + ops.sum(ops.square(layer.p))
+            return ops.sum(terms) / ops.maximum(ops.sum(history - given), 1.0) + self.reg / 2 * squares
+
+        return loss
 
     def _scale(self, history: sp.csr_matrix) -> FloatArray:
         """(B,) what a person's sum is multiplied by."""
         lengths = np.maximum(np.diff(history.indptr), 1).astype(np.float64)
         return np.asarray(lengths**-self.damping, np.float32)
 
-    def _take(self, near: Neighbours, value: Mapping[str, FloatArray]) -> None:
+    def _take(self, near: Neighbours, q: FloatArray, p: FloatArray, logits: FloatArray) -> None:
         """Learned state: the items' spread vectors, and what they were made of."""
-        if not all(np.isfinite(each).all() for each in value.values()):
-            raise DivergedError(
-                f"training diverged: the vectors are not finite, learning_rate being {self.learning_rate:g}; "
-                "lower learning_rate, or raise reg"
-            )
         count = len(self.seen_)
-        matrix = near.matrix(near.attention(value["w"][:, 0]))
-        spoken, heard = (_attention.spread(matrix, value[name], self.layers, self.graph) for name in ("q", "p"))
-        self.history_, self.item_vectors_, self.own_ = (
-            each[:count].copy() for each in (spoken[-1], heard[-1], value["p"])
-        )
+        matrix = near.matrix(logits)
+        spoken, heard = (_attention.stages(matrix, own, self.layers, self.graph) for own in (q, p))
+        self.history_, self.item_vectors_, self.own_ = (each[:count].copy() for each in (spoken[-1], heard[-1], p))
         told = self.graph if self.layers else 0.0
         self.reached_, self.attention_ = heard[-2 if self.layers else -1].copy(), matrix[:count] * np.float32(told)
         self.by_ = near.relations[: self.attention_.nnz].copy()
-        self.entities_, self.names_, self.logits_ = near.entities, near.relation_names, value["w"][:, 0].copy()
+        self.entities_, self.names_, self.logits_ = near.entities, near.relation_names, logits
         alone = ~self.seen_ & (np.diff(near.indptr[: count + 1]) == 0 if self.layers else True)
         lowest = self.item_vectors_[self.seen_, -1].min(initial=0.0)
         self.item_vectors_[alone, -1] = self.own_[alone, -1] = lowest
@@ -229,57 +204,5 @@ class RelationGCN(Recommender):
     def memory(self, shape: Shape) -> int:
         nodes, edges = shape.items + triples(shape), 2 * triples(shape)
         people = min(self.batch_size, shape.users)
-        vectors = (60 + 8 * self.layers) * (self.factors + 1) * nodes
-        return vectors + 12 * people * shape.items + (60 + 8 * self.factors) * edges + 40 * shape.events
-
-
-def _part(history: sp.csr_matrix, kept: AnyArray) -> sp.csr_matrix:
-    """The matrix (B, I) with the entries (E,) that are kept alone."""
-    rows = np.bincount(_rows(history)[kept], minlength=history.shape[0])
-    indptr = np.append(0, np.cumsum(rows))
-    return sp.csr_matrix((history.data[kept].astype(np.float32), history.indices[kept], indptr), shape=history.shape)
-
-
-def _rows(history: sp.csr_matrix) -> AnyArray:
-    """(E,) the row of each entry."""
-    return np.repeat(np.arange(history.shape[0]), np.diff(history.indptr))
-
-
-@dataclass(frozen=True, eq=False)
-class _Learning:
-    """q (N, F), p (N, F + 1) and w (R, 1), and their moments in Adam."""
-
-    value: dict[str, FloatArray]
-    m: dict[str, FloatArray]
-    v: dict[str, FloatArray]
-
-    @staticmethod
-    def of(value: dict[str, FloatArray]) -> _Learning:
-        """The state before the first step."""
-        zeros = ({name: np.zeros_like(each) for name, each in value.items()} for _ in range(2))
-        return _Learning(value, *zeros)
-
-    def step(self, grads: Mapping[str, FloatArray], reg: float, rate: float, run: Run) -> None:
-        """A step of Adam; relations are not penalised."""
-        how = rate, BETA_1, BETA_2, EPSILON
-        for name, grad in grads.items():
-            decay = np.full(len(grad), 0.0 if name == "w" else reg, np.float32)
-            tables = self.value[name], self.m[name], self.v[name]
-            run.map(step_rows, len(grad), np.ascontiguousarray(grad), decay, *how, *tables, block=_ROWS)
-
-
-def _epochs(count: int, learning: _Learning, run: Run) -> Iterator[int]:
-    """The epochs 0 … `count` that are left to do, those of an earlier run being in its checkpoint."""
-    kept, done = run.checkpoint, 0
-    assert not isinstance(kept, str | Path)
-    tables = {"value": learning.value, "m": learning.m, "v": learning.v}
-    parts = {f"{kind}.{name}": each for kind, table in tables.items() for name, each in table.items()}
-    if kept is not None:
-        plain, arrays = kept.state()
-        done = int(plain.get("epochs", 0))
-        for name, array in arrays.items():
-            parts[name][:] = array
-    for epoch in range(done, count):
-        yield epoch
-        if kept is not None and epoch + 1 < count and kept.due():
-            kept.save(epoch + 1, {"epochs": epoch + 1}, parts)
+        vectors = (60 + 16 * self.layers) * (self.factors + 1) * nodes
+        return vectors + 24 * people * shape.items + (60 + 16 * self.factors) * edges + 40 * shape.events
