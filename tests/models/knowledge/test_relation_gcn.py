@@ -135,14 +135,17 @@ def test_what_is_asked_is_spread_as_what_is_trained(make: Make, layers: int) -> 
     np.testing.assert_allclose(_attention.spread(ops, own, near, weights, layers, 0.6), last, rtol=1e-4, atol=1e-5)
 
 
-def test_ids_are_hidden_of_items_with_neighbours_alone(make: Make) -> None:
+def test_so_much_of_histories_is_hidden_and_ids_of_items_with_neighbours_alone(make: Make) -> None:
     data = known(films(make), [("f0", "by", "d0"), ("f1", "by", "d0")])
     assert data.graph is not None
-    near, model = Neighbours.of(data.graph), RelationGCN(blank=0.5, epochs=1).fit(data)
+    near, model = Neighbours.of(data.graph), RelationGCN(blank=0.5, hidden=0.2, epochs=1).fit(data)
     rows, rng = Rows(data.positives()), np.random.default_rng(0)
-    shown = np.mean([next(model._batches(rows, near, rng))["shown"] for _ in range(200)], axis=0)[:, 0]
+    drawn = [next(model._batches(rows, near, rng)) for _ in range(200)]
+    shown = np.mean([batch["shown"] for batch in drawn], axis=0)[:, 0]
     assert (shown[2:] == 1).all()  # the entity is never hidden
     np.testing.assert_allclose(shown[:2], 0.5, atol=0.12)
+    left, there = (sum(batch[name].sum() for batch in drawn) for name in ("left", "there"))
+    assert left / there == pytest.approx(0.8, abs=0.03)
 
 
 def clubs(make: Make, *, seed: int = 0) -> Dataset:
