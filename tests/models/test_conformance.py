@@ -220,6 +220,22 @@ def test_filters(model: Recommender, ratings: Dataset) -> None:
         model.recommend(history=[(items[0], "much")])
 
 
+def test_lists_of_every_model_are_reranked(model: Recommender, ratings: Dataset) -> None:
+    """Others of the first candidates, with the model's own scores; weighed by nothing, the model's own list."""
+    users = ratings.schema.users.series()[:3].to_list()
+    plain, whole = (model.recommend(users, k=k) for k in (2, 4))
+    same, other = (
+        model.recommend(users, k=2, rerank=hg.rerank.MMR(trade=trade, of="histories", candidates=4))
+        for trade in (0.0, 1.0)
+    )
+    assert same.equals(plain)
+    assert len(other) == len(plain)
+    found = other.join(whole, on=["user", "item"], suffix="_plain")
+    assert len(found) == len(other)
+    np.testing.assert_allclose(found["score"].to_numpy(), found["score_plain"].to_numpy(), rtol=1e-5, atol=1e-6)
+    assert found.filter(found["rank"] == 1)["rank_plain"].to_list() == [1] * 3  # the first has none above to be unlike
+
+
 def test_all_at_once_is_each_alone(model: Recommender, ratings: Dataset) -> None:
     users = ratings.schema.users.series().to_list()
     (table,) = list(model.recommend_all(3))
