@@ -7,12 +7,15 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
+from scipy.optimize import minimize
 
 import honeyguide as hg
 from honeyguide.data.dataset import Dataset
 from honeyguide.data.profiles import Pairs
 from honeyguide.errors import DataError, DivergedError, ParameterError
 from honeyguide.models.deep import _neumf_net as net
+from honeyguide.models.deep import _neumf_stranger as stranger
 from honeyguide.models.deep.neumf import NeuMF
 from honeyguide.models.people import strangers
 from honeyguide.run import Run
@@ -77,32 +80,98 @@ def test_keras_trains_what_numpy_scores(hidden: tuple[int, ...]) -> None:
     np.testing.assert_allclose(np.asarray(out), network.grid(people, items), rtol=1e-4, atol=1e-4)
 
 
+def terms_of(rng: np.random.Generator, people: int, items: int, *, logistic: bool) -> tuple[stranger.Terms, np.ndarray]:
+    """Known pairs with numbers y, and weights for a sample (M,) of what is lacking."""
+    known = sp.random(people, items, 0.3, format="csr", dtype=np.float32, random_state=rng)
+    known.data[:] = rng.uniform(0, 1, known.nnz)
+    sample = np.sort(rng.permutation(items)[: items // 2]).astype(np.int32)
+    lacking = rng.uniform(0.5, 2, (people, len(sample) if logistic else 0)).astype(np.float32)
+    weight = np.diff(known.indptr) + lacking.sum(axis=1)
+    return stranger.Terms(known, lacking, weight.astype(np.float32)), sample
+
+
+def loss_by_hand(
+    network: net.Net, vector: np.ndarray, items: np.ndarray, terms: stranger.Terms, sample: np.ndarray, person: int,
+    hidden: tuple[int, ...], logistic: bool,
+) -> float:  # fmt: skip
+    row = terms.known[person]
+    total = 0.0
+    for code, y in zip(row.indices, row.data.tolist(), strict=True):
+        out = by_hand(network, vector, items[code], hidden)
+        total += float(np.logaddexp(0, out) - y * out if logistic else (out - y) ** 2)
+    for code, weight in zip(sample, terms.lacking[person].tolist(), strict=False):  # ratings have no weights
+        total += float(weight * np.logaddexp(0, by_hand(network, vector, items[code], hidden)))
+    return total
+
+
 @pytest.mark.parametrize("logistic", [True, False])
 @pytest.mark.parametrize("hidden", [(), (7,), (8, 6, 4)])
-def test_a_strangers_gradient_is_the_slope(hidden: tuple[int, ...], logistic: bool) -> None:
+def test_a_strangers_loss_and_slope_are_the_formulas(hidden: tuple[int, ...], logistic: bool) -> None:
     network, items = random_net(hidden), vectors(20, hidden, seed=2)
-    rng = np.random.default_rng(3)
-    counts = np.array([5, 1, 9])
-    indptr = np.append(0, np.cumsum(counts))
-    weights, targets = rng.uniform(0.5, 2, 15), rng.uniform(0, 1, 15)
-    codes = rng.integers(0, 20, 15)
-    terms = net.Terms(indptr, codes, targets.astype(np.float32), weights.astype(np.float32))
-    fixed = net._Fixed.of(network, items, terms, 0, 3)
+    terms, sample = terms_of(np.random.default_rng(3), 3, 20, logistic=logistic)
+    drawn = stranger._Items.of(network, items[sample])
+    pairs = stranger._Items.of(network, items[terms.known.indices])
     people = vectors(3, hidden, seed=4)
-
-    def loss(person: int, vector: np.ndarray) -> float:
-        at = slice(indptr[person], indptr[person + 1])
-        out = np.array([by_hand(network, vector, items[code], hidden) for code in codes[at]])
-        each = np.logaddexp(0, out) - targets[at] * out if logistic else (out - targets[at]) ** 2
-        return float((weights[at] * each).sum() / weights[at].sum())
-
-    grad = fixed.gradient(people, logistic=logistic)
+    value, slope = stranger._Loss(network, drawn, terms.lacking, pairs, terms.known, logistic).at(people)
     for person in range(3):
+
+        def loss(vector: np.ndarray, person: int = person) -> float:
+            return loss_by_hand(network, vector, items, terms, sample, person, hidden, logistic)
+
+        assert value[person] == pytest.approx(loss(people[person]), rel=1e-4)
         for column in range(people.shape[1]):
             step = np.zeros(people.shape[1])
             step[column] = 1e-5
-            slope = (loss(person, people[person] + step) - loss(person, people[person] - step)) / 2e-5
-            assert grad[person, column] == pytest.approx(slope, rel=1e-2, abs=1e-4)
+            expected = (loss(people[person] + step) - loss(people[person] - step)) / 2e-5
+            assert slope[person, column] == pytest.approx(expected, rel=1e-2, abs=2e-3)
+
+
+@pytest.mark.parametrize("logistic", [True, False])
+@pytest.mark.parametrize("hidden", [(), (7,)])
+def test_a_stranger_is_the_most_probable_vector(hidden: tuple[int, ...], logistic: bool) -> None:
+    """Beside SciPy's minimum of the same function, the normal distribution written out with its covariance."""
+    rng = np.random.default_rng(5)
+    network, items = random_net(hidden), 0.7 * vectors(24, hidden, seed=2)
+    width = items.shape[1]
+    users = rng.normal(size=(200, width)) @ rng.normal(0, 0.15, (width, width)) + rng.normal(0, 0.3, width)
+    terms, sample = terms_of(rng, 3, 24, logistic=logistic)
+    total = terms.heft.mean()
+    known = np.full(len(sample), float(np.diff(terms.known.indptr).mean()) / total / len(sample), np.float32)
+    lacking = terms.lacking.mean(axis=0) / total if logistic else np.zeros(len(sample), np.float32)
+    noise = None if logistic else 0.5
+    prior = stranger.Prior.of(network, users.astype(np.float32), items[sample], lacking, known, noise=noise)
+    spread = np.cov(users.T)
+    spread += stranger._RIDGE * np.trace(spread) / width * np.eye(width)
+    inverse = np.linalg.inv(spread) * (noise or 1.0)
+    np.testing.assert_allclose(prior.basis @ prior.basis.T, np.linalg.inv(inverse), rtol=1e-3, atol=1e-4)
+    found = stranger.fold_in(network, items, sample, terms, prior, logistic=logistic)
+    for person in range(3):
+
+        def f(vector: np.ndarray, person: int = person) -> float:
+            off = vector - users.mean(axis=0)
+            loss = loss_by_hand(network, vector, items, terms, sample, person, hidden, logistic)
+            return loss + 0.5 * float(off @ inverse @ off)
+
+        begin, least = f(users.mean(axis=0)), minimize(f, users.mean(axis=0), method="L-BFGS-B", tol=1e-10).fun
+        assert f(found[person]) - least < 0.05 * (begin - least) + 1e-3  # seven steps, across kinks
+
+
+@pytest.mark.parametrize("size", [12, 40])
+def test_the_sample_stands_for_every_item(size: int) -> None:
+    rng = np.random.default_rng(0)
+    counts = np.append(rng.integers(0, 30, 400), [5000, 2000])
+    rng.shuffle(counts)
+    sample, stands = stranger.draw(counts, size)
+    assert len(sample) == pytest.approx(size, abs=1)
+    assert set(np.flatnonzero(counts >= 2000)) <= set(sample)
+    assert stands.min() >= 1.0
+    total = (counts + counts.mean() + 1.0).sum()
+    assert (stands * (counts[sample] + counts.mean() + 1.0)).sum() == pytest.approx(
+        total, rel=0.3 if size == 12 else 0.1
+    )
+    whole, ones = stranger.draw(counts, len(counts))
+    assert list(whole) == list(range(len(counts)))
+    assert (ones == 1.0).all()
 
 
 @pytest.mark.parametrize(
@@ -115,15 +184,24 @@ def test_what_a_stranger_lacks_weighs_what_training_draws_of_it(
     data = make(rows)
     model = NeuMF(epochs=1, factors=2, hidden=(3,), **given).fit(data)
     terms = model._terms(model._known(data.profiles()))
-    held = np.arange(1, 31)
-    for user in range(30):
-        part = slice(terms.indptr[user], terms.indptr[user + 1])
-        had = terms.items[part] <= user
-        assert (terms.weights[part][had] == 1.0).all()
-        assert had.sum() == held[user]
-        expected = 30 - held[user] if drawn == "lacking" else 7 * held[user] * (held[user] < 30)
-        assert terms.weights[part][~had].sum() == pytest.approx(expected, rel=1e-5)
-        assert (terms.targets[part] == had).all()
+    for user, held in enumerate(range(1, 31)):
+        expected = 30 - held if drawn == "lacking" else 7 * held * (held < 30)
+        assert terms.lacking[user].sum() == pytest.approx(expected, rel=1e-5)
+        assert not terms.lacking[user, model.sample_ <= user].any()
+        assert terms.heft[user] == held + expected
+
+
+@pytest.mark.parametrize("objective", ["binary_crossentropy", "squared_error"])
+def test_a_strangers_scores_do_not_leap_when_an_event_goes(make: Make, objective: str) -> None:
+    """Nor do they depend on the order of the people, or on who else is asked about."""
+    data, _ = tastes(make, hold_out=True)
+    model = NeuMF(objective=objective, factors=8, hidden=(16,), epochs=20, batch_size=64).fit(data)
+    whole = data.profiles().strangers()
+    one = whole.take(np.zeros(12, np.int64))
+    fewer = model.score(one.where_events(~np.eye(12, dtype=bool).ravel()))
+    scores = model.score(whole)
+    assert np.abs(fewer - scores[0]).mean() < 0.3 * scores[0].std()
+    np.testing.assert_allclose(model.score(whole.take(np.arange(39, -1, -1)))[::-1], scores, rtol=1e-4, atol=1e-4)
 
 
 def objective_by_hand(model: NeuMF, data: Dataset) -> float:

@@ -21,12 +21,13 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 import scipy.sparse as sp
 
-from honeyguide.arrays import BoolArray, FloatArray, IntArray
+from honeyguide.arrays import FloatArray, IntArray, LongArray
 from honeyguide.data.dataset import Dataset, Shape
 from honeyguide.data.profiles import Pairs, Profiles
 from honeyguide.errors import DataError
 from honeyguide.models.base import FoldIn, Recommender, Task
 from honeyguide.models.deep import _neumf_net as net
+from honeyguide.models.deep import _neumf_stranger as stranger
 from honeyguide.params import param
 from honeyguide.run import Run
 from honeyguide.training import backend
@@ -36,8 +37,8 @@ from honeyguide.training.sampling import Pointwise
 
 _PARTS = ("factors", "tower")  # the branches
 _SPREAD = 0.03  # standard deviation of the initial embeddings
-_SHARED = 512  # items that stand for all the others when a stranger's vector is fitted
-_STEPS, _RATE = 20, 0.03  # of that fit; more would fit the history closer than training did, and rank worse
+_SAMPLE = 512  # items that stand for all that a stranger lacks
+_RESIDUALS = 1 << 16  # ratings whose mean squared residual is the noise
 
 
 @dataclass(kw_only=True, eq=False)
@@ -115,10 +116,12 @@ class NeuMF(Recommender):
         objective = self._objective(keras, tables, layers, terms, self._parts)
         steps, rate = self.epochs * terms.steps(self.batch_size), self.learning_rate
         trainer = Trainer(objective, learning_rate=lambda t: rate * max(0.0, 1.0 - (t - 1) / steps), run=run)
-        self.rated_ = np.bincount(known.indices, minlength=data.n_items) > 0
+        counts = np.bincount(known.indices, minlength=data.n_items).astype(np.int64)
+        self.rated_ = counts > 0
+        self.sample_, self.stands_ = stranger.draw(counts, _SAMPLE)
         for _ in trainer.epochs(self.epochs, rng):
             trainer.epoch(terms.epoch(self.batch_size, rng))
-            self._take(trainer, np.diff(known.indptr) > 0)
+            self._take(trainer, known, counts)
             yield
 
     def _begun(
@@ -237,12 +240,28 @@ class NeuMF(Recommender):
 
         return loss
 
-    def _take(self, trainer: Trainer, trained: BoolArray) -> None:
+    def _take(self, trainer: Trainer, known: sp.csr_matrix, counts: LongArray) -> None:
         """Learned state from the trainer; people without a known pair get the mean of the others."""
         self.users_, self.items_ = trainer.table("users"), trainer.table("items")
         self.weights_ = trainer.weights()
-        self.mean_user_ = self.users_[trained].mean(axis=0) if trained.any() else np.zeros_like(self.users_[0])
+        trained = np.diff(known.indptr) > 0
+        prior = self._prior(known, counts, self.users_[trained])
+        self.mean_user_, self.basis_, self.curvature_ = prior.mean, prior.basis, prior.curvature
         self.users_[~trained] = self.mean_user_
+
+    def _prior(self, known: sp.csr_matrix, counts: LongArray, users: FloatArray) -> stranger.Prior:
+        """What the vectors of trained people (U, W) are like, and the curvature of the loss for a pair."""
+        drawn = float(self._drawn(np.diff(known.indptr)).sum())
+        total = max(1.0, known.nnz + drawn)
+        had = self.stands_ * counts[self.sample_]
+        noise = None
+        if not self._logistic:
+            some = slice(None, None, max(1, known.nnz // _RESIDUALS))
+            rows = np.repeat(np.arange(known.shape[0]), np.diff(known.indptr))[some]
+            out = self._net.pairs(self.users_[rows], self.items_[known.indices[some]])
+            noise = 2.0 * max(float(np.mean((known.data[some] - self.mean_ - out) ** 2)), 1e-6)
+        shares = drawn / total * self.stands_ / known.shape[1], known.nnz / total * had / max(1.0, had.sum())
+        return stranger.Prior.of(self._net, users, self.items_[self.sample_], *shares, noise=noise)
 
     # ---- asking -----------------------------------------------------------------------------------------------------
 
@@ -290,36 +309,30 @@ class NeuMF(Recommender):
 
     def _folded(self, targets: sp.csr_matrix) -> FloatArray:
         """Vectors (S, W) of new people from their known pairs (S, I), none empty."""
-        if self._logistic:
-            terms = self._terms(targets)
-        else:
-            indptr, ratings = targets.indptr.astype(np.int64), targets.data - np.float32(self.mean_)
-            terms = net.Terms(indptr, targets.indices, ratings, np.ones_like(ratings))
-        return net.fold_in(
-            self._net, self.items_, terms, self.mean_user_,
-            logistic=self._logistic, reg=self._embedding_reg, steps=_STEPS, rate=_RATE,
-        )  # fmt: skip
-
-    def _terms(self, targets: sp.csr_matrix) -> net.Terms:
-        """The known pairs, and for the others a fixed sample of items that carries their whole expected weight."""
-        n_people, n_items = targets.shape
-        shared = np.arange(n_items)
-        if n_items > _SHARED:
-            shared = np.sort(np.random.default_rng(0).choice(n_items, _SHARED, replace=False))
-        known = targets.copy()
-        known.data = np.ones_like(known.data)
-        free = 1.0 - known[:, shared].toarray()  # (S, shared) whether the person lacks it
-        held, lacking = np.diff(targets.indptr), n_items - np.diff(targets.indptr)
-        drawn = lacking
-        if not self.reweight and self.negatives != "all":
-            drawn = np.where(lacking > 0, self.negatives * held, 0)
-        free *= (drawn / np.maximum(free.sum(axis=1), 1.0))[:, None]
-        rest = sp.csr_matrix(free.astype(np.float32))
-        rows = np.concatenate(
-            [np.repeat(np.arange(n_people), held), np.repeat(np.arange(n_people), np.diff(rest.indptr))]
+        prior = stranger.Prior(self.mean_user_, self.basis_, self.curvature_)
+        return stranger.fold_in(
+            self._net, self.items_, self.sample_, self._terms(targets), prior, logistic=self._logistic
         )
-        order = np.argsort(rows, kind="stable")
-        items = np.concatenate([targets.indices, shared[rest.indices]])[order]
-        y = np.concatenate([targets.data, np.zeros(rest.nnz, np.float32)])[order]
-        weights = np.concatenate([np.ones(targets.nnz, np.float32), rest.data])[order]
-        return net.Terms(np.append(0, np.cumsum(np.bincount(rows, minlength=n_people))), items, y, weights)
+
+    def _terms(self, targets: sp.csr_matrix) -> stranger.Terms:
+        """The known pairs, and for the others the sample, which carries their whole expected weight."""
+        held = np.diff(targets.indptr)
+        if not self._logistic:
+            known = sp.csr_matrix(
+                (targets.data - np.float32(self.mean_), targets.indices, targets.indptr), targets.shape
+            )
+            return stranger.Terms(known, np.zeros((len(held), 0), np.float32), held.astype(np.float32))
+        drawn, had = self._drawn(held), targets.copy()
+        had.data = np.ones_like(had.data)
+        lacking = self.stands_ * (1.0 - had[:, self.sample_].toarray())  # (S, M)
+        lacking *= (drawn / np.maximum(lacking.sum(axis=1), 1e-9))[:, None]
+        return stranger.Terms(targets, lacking.astype(np.float32), (held + drawn).astype(np.float32))
+
+    def _drawn(self, held: IntArray) -> LongArray:
+        """The weight (S,) of all that people lack who have so many items."""
+        lacking = len(self.items_) - held.astype(np.int64)
+        if not self._logistic:
+            return np.zeros_like(lacking)
+        if self.reweight or self.negatives == "all":
+            return lacking
+        return np.where(lacking > 0, self.negatives * held.astype(np.int64), 0)
