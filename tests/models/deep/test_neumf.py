@@ -85,7 +85,7 @@ def terms_of(rng: np.random.Generator, people: int, items: int, *, logistic: boo
     known = sp.random(people, items, 0.3, format="csr", dtype=np.float32, random_state=rng)
     known.data[:] = rng.uniform(0, 1, known.nnz)
     sample = np.sort(rng.permutation(items)[: items // 2]).astype(np.int32)
-    lacking = rng.uniform(0.5, 2, (people, len(sample) if logistic else 0)).astype(np.float32)
+    lacking = rng.uniform(5, 20, (people, len(sample) if logistic else 0)).astype(np.float32)
     weight = np.diff(known.indptr) + lacking.sum(axis=1)
     return stranger.Terms(known, lacking, weight.astype(np.float32)), sample
 
@@ -138,7 +138,7 @@ def test_a_stranger_is_the_most_probable_vector(hidden: tuple[int, ...], logisti
     total = terms.heft.mean()
     known = np.full(len(sample), float(np.diff(terms.known.indptr).mean()) / total / len(sample), np.float32)
     lacking = terms.lacking.mean(axis=0) / total if logistic else np.zeros(len(sample), np.float32)
-    noise = None if logistic else 0.5
+    noise = None if logistic else 0.1
     prior = stranger.Prior.of(network, users.astype(np.float32), items[sample], lacking, known, noise=noise)
     spread = np.cov(users.T)
     spread += stranger._RIDGE * np.trace(spread) / width * np.eye(width)
@@ -154,6 +154,22 @@ def test_a_stranger_is_the_most_probable_vector(hidden: tuple[int, ...], logisti
 
         begin, least = f(users.mean(axis=0)), minimize(f, users.mean(axis=0), method="L-BFGS-B", tol=1e-10).fun
         assert f(found[person]) - least < 0.05 * (begin - least) + 1e-3  # seven steps, across kinks
+
+
+def test_a_step_that_does_not_descend_is_taken_back() -> None:
+    """With a curvature of 0 every step is far too long."""
+    network, items = random_net((7,)), vectors(24, (7,), seed=2)
+    terms, sample = terms_of(np.random.default_rng(5), 3, 24, logistic=True)
+    width = items.shape[1]
+    eye = np.eye(width, dtype=np.float32)
+    prior = stranger.Prior(np.zeros(width, np.float32), eye, np.zeros(width, np.float32))
+    found = stranger.fold_in(network, items, sample, terms, prior, logistic=True)
+    for person in range(3):
+        value, begin = (
+            loss_by_hand(network, vector, items, terms, sample, person, (7,), True) + 0.5 * float(vector @ vector)
+            for vector in (found[person].astype(np.float64), np.zeros(width))
+        )
+        assert value < 0.9 * begin
 
 
 @pytest.mark.parametrize("size", [12, 40])
