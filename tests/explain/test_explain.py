@@ -108,6 +108,17 @@ def test_an_attribute_is_told_with_what_shares_it(ratings: Dataset) -> None:
             assert reason.sentence.startswith(f"kind: {reason.value}, as in Title of ")
 
 
+@pytest.mark.parametrize("draws", ["order", "ratings"])
+def test_chance_is_no_matter_of_the_history(ratings: Dataset, draws: str) -> None:
+    model = hg.models.Random(draws=draws).fit(ratings)
+    user = ratings.schema.users.series()[0]
+    for language, sentence in (("en", "drawn by chance"), ("zh", "随机抽取")):
+        for each in hg.explain(model, user=user, k=3, language=language):
+            assert [reason.sentence for reason in each.reasons] == [sentence]
+            assert each.reasons[0].weight == pytest.approx(each.score)
+            assert not each.without
+
+
 def test_a_window_of_popularity_is_told(ratings: Dataset) -> None:
     model = hg.models.Popular(window=0.05).fit(ratings)
     found = hg.explain(model, ratings.schema.users.series()[3], k=1)[0]

@@ -60,6 +60,8 @@ class English:
                 return "you rate higher than most"
             case "average":
                 return f"items are rated {part.weight:.1f} on average"
+            case "chance":
+                return "drawn by chance"
             case _:
                 return "it does well with everyone"
 
@@ -102,6 +104,8 @@ class Chinese:
                 return "你的评分通常偏高"
             case "average":
                 return f"平均评分为 {part.weight:.1f}"
+            case "chance":
+                return "随机抽取"
             case _:
                 return "在大家当中表现很好"
 

@@ -15,7 +15,7 @@ from honeyguide.arrays import FloatArray, IntArray
 from honeyguide.data.profiles import Profiles
 
 Kind: TypeAlias = Literal[
-    "history", "attribute", "path", "people", "taste", "average", "person", "item", "popularity", "rest"
+    "history", "attribute", "path", "people", "taste", "average", "person", "item", "popularity", "chance", "rest"
 ]
 
 
@@ -30,6 +30,7 @@ class Part:
             taste       the person's factors by the item's
             average, person, item    the mean rating and what person and item differ from it
             popularity  how many have the item; `value` is the number of days that are counted, if not all
+            chance      what was drawn at random
             rest        what is left, such as the score that everyone has
     weight  what it adds to the score, in the score's unit
     shares  (H,) what each item of the history adds to `weight`, in the order of `held`; None where it has no part in it

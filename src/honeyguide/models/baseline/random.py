@@ -15,6 +15,7 @@ from honeyguide.arrays import AnyArray, FloatArray, IntArray
 from honeyguide.data.dataset import Dataset, Shape
 from honeyguide.data.profiles import Pairs, Profiles
 from honeyguide.models.base import Recommender, Task
+from honeyguide.models.contributions import Part
 from honeyguide.params import param
 from honeyguide.run import Run
 
@@ -66,6 +67,10 @@ class Random(Recommender):
         from scipy.special import ndtri
 
         return np.asarray(self.mean_ + self.std_ * ndtri(share + 2.0**-25), dtype=np.float32)
+
+    def contributions(self, profiles: Profiles, items: IntArray) -> list[list[Part]]:
+        """Chance: that the history seeds it is no reason."""
+        return [[Part("chance", float(score))] for score in self.score(profiles, items)[0]]
 
     def memory(self, shape: Shape) -> int:
         return 0
