@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from scipy.optimize import minimize
 import honeyguide as hg
 from honeyguide.data.dataset import Dataset
 from honeyguide.data.profiles import Pairs
-from honeyguide.errors import DataError, DivergedError, ParameterError
+from honeyguide.errors import ArtifactError, DataError, DivergedError, ParameterError
 from honeyguide.models.deep import _neumf_net as net
 from honeyguide.models.deep import _neumf_stranger as stranger
 from honeyguide.models.deep.neumf import NeuMF
@@ -402,3 +403,12 @@ def test_pretraining_takes_part_in_a_fit(ratings: Dataset) -> None:
     scores = [model.score(ratings.profiles()) for model in (plain, long)]
     gaps = [score[truth > 0].mean() - score[truth == 0].mean() for score in scores]
     assert gaps[1] > gaps[0] + 0.1  # further on than one epoch takes it
+
+
+@pytest.mark.parametrize("name", ["items_", "basis_", "stands_"])
+def test_a_damaged_file_is_refused(ratings: Dataset, tmp_path: Path, name: str) -> None:
+    model = NeuMF(epochs=1, factors=4).fit(ratings)
+    setattr(model, name, getattr(model, name)[:-1])
+    model.save(tmp_path / "m.safetensors")
+    with pytest.raises(ArtifactError):
+        hg.open(tmp_path / "m.safetensors")

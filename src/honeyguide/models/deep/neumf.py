@@ -53,6 +53,10 @@ class NeuMF(Recommender):
     """
 
     fold_in: ClassVar[FoldIn] = "approximate"
+    shapes: ClassVar[Mapping[str, str]] = {
+        "users_": "UW", "items_": "IW", "mean_user_": "W", "basis_": "WW", "curvature_": "W",
+        "sample_": "S", "stands_": "S", "rated_": "I",
+    }  # fmt: skip
 
     factors: int = param(48, low=1, tune=(8, 128, "log"), help="length of each of the two embeddings of a user or item")
     hidden: tuple[int, ...] = param((64,), low=1, help="units of the hidden layers, none for a factorisation alone")
