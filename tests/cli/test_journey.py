@@ -117,6 +117,10 @@ def test_reasons_by_the_command_line(call: Call, shop: Path, ease: Recommender) 
     assert call("explain", file, "--check", "--people", 3, "--json").json["people"] == 3
     assert call("explain", file).error == ("give one of --user, --history or --about (for someone new), or --check")
     assert call("explain", file, "--check", "--user", 3).status == 2
+    assert call("explain", file, "--check", "--at", "2020-01-01").status == 2
+    assert call("explain", file, "--check", "--seed", "-1").error == "Run.seed must be an integer >= 0, got -1."
+    lines = call("explain", file, "--user", 3, "-k", 1, "--reasons", 1, "--no-counterfactual").out.splitlines()
+    assert len(lines) == 2
     assert call("explain", file, "--user", 3, "--language", "fr").error == "language must be one of en, zh, got 'fr'."
 
 

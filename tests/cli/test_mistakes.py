@@ -30,8 +30,8 @@ FILES = {
 # arguments, and what the line must say
 MISTAKES = {
     "no file": (["train", "ratigns.csv", *EASE], "there is no file ratigns.csv; did you mean 'ratings.csv'?"),
-    "an empty file": (["train", "empty.csv", *EASE], "empty.csv is empty; it must hold one interaction a line"),
-    "a header alone": (["train", "header.csv", *EASE], "header.csv has no rows; it must hold one interaction a line"),
+    "an empty file": (["train", "empty.csv", *EASE], "empty.csv is empty; it must hold a row a line"),
+    "a header alone": (["train", "header.csv", *EASE], "header.csv has no rows; it must hold an interaction a line"),
     "a binary file": (["train", "binary.csv", *EASE], "binary.csv is a binary file, not text; honeyguide reads CSV"),
     "a wide row": (["train", "wide.csv", *EASE], "line 3 of wide.csv has 5 fields, and the file has 3 columns"),
     "an id of 10 MB": (["train", "long.csv", *EASE], "id of 10,000,000 bytes (at most 10,000 are allowed)"),

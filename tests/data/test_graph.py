@@ -14,7 +14,7 @@ from honeyguide.data.graph import Graph
 from honeyguide.data.prepare import compact, under_one_schema
 from honeyguide.data.read import read
 from honeyguide.data.vocabulary import Vocabulary
-from honeyguide.errors import ParameterError
+from honeyguide.errors import DataError, ParameterError
 from honeyguide.models.stored import pack, unpack
 from honeyguide.split import split
 
@@ -119,8 +119,11 @@ def test_attributes_make_a_graph() -> None:
     )  # fmt: skip
     assert data.graph.names(data.graph.links[:3]) == ["1", "2", "3"]
     assert data.graph.links[3] == -1
-    nothing = read(pl.DataFrame({"user": [1, 1], "item": [2, 1]})).with_graph("attributes").graph
-    assert nothing is not None
+    assert data.graph.of_attributes
+    bare = read(pl.DataFrame({"user": [1, 1], "item": [2, 1]}))
+    with pytest.raises(DataError, match="graph='attributes' needs a column of categories or values"):
+        bare.with_graph("attributes")
+    nothing = Graph.from_attributes(bare.schema)
     assert (len(nothing), nothing.n_entities, nothing.links.tolist()) == (0, 0, [-1, -1])
     assert nothing.over_items().n_nodes == 2
 
@@ -133,13 +136,16 @@ def test_data_carry_their_graph(make: Make) -> None:
     assert all(part.graph is data.graph for part in split(data, "random", test=0.3, seed=1))
     assert data.fingerprint != bare.fingerprint == data.with_graph(None).fingerprint
     assert data.graph is not None
-    assert data.fingerprint != data.with_graph(data.graph.rewired(np.random.default_rng(5))).fingerprint
+    assert data.fingerprint != data.with_graph(data.graph.rewired(5)).fingerprint
     assert "6 triples" in repr(data)
     assert "triples" not in repr(bare)
     with pytest.raises(ParameterError, match="graph must be a Graph of 4 items, 'attributes' or None, got one of 3"):
         bare.with_graph(data.graph.relinked(np.array([0, 1, 2])))
+    assert not data.graph.of_attributes
     with pytest.raises(ParameterError, match="got 'genres'"):
         bare.with_graph("genres")  # type: ignore[arg-type]
+    with pytest.raises(ParameterError, match=r"got a DataFrame; read\(..., graph=\) takes a file or a frame"):
+        bare.with_graph(pl.DataFrame({"head": ["ran"]}))  # type: ignore[arg-type]
 
 
 def test_links_follow_the_items_into_other_schemas(make: Make) -> None:

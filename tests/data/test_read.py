@@ -246,6 +246,18 @@ def test_items_are_aligned_and_join_the_vocabulary(tmp_path: Path) -> None:
     assert rows(data) == [(1, 20, 3.0, 4), (1, 3, 5.0, 4)]
 
 
+@pytest.mark.parametrize("side", ["items", "users"])
+def test_a_table_with_nothing_but_its_header_says_nothing(side: str, tmp_path: Path) -> None:
+    path = write(tmp_path, HEAD + "1,20,3,4\n2,3,5,4\n")
+    known = write(tmp_path, "id,title,year\n", "known.csv")
+    for source in (known, pl.DataFrame({"id": [], "title": [], "year": []})):
+        schema = read(path, **{side: source}).schema
+        table = schema.item_table if side == "items" else schema.user_table
+        assert table.columns == ["title", "year"]
+        assert table.rows() == [(None, None)] * 2
+    assert read(path, items=known).schema.titles(np.array([0, 1], np.int32)) == ["3", "20"]
+
+
 def test_people_are_aligned_and_join_the_vocabulary(tmp_path: Path) -> None:
     path = write(tmp_path, HEAD + "9,20,3,4\n1,3,5,4\n")
     users = write(tmp_path, "userId,age,country\n9,30,pe\n4,,cn\n", "people.csv")
@@ -293,9 +305,9 @@ ALL = "; honeyguide check {} shows all, invalid='drop' leaves them out"
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("", "{} is empty; it must hold one interaction a line"),
-        (" \n\n", "{} is empty; it must hold one interaction a line"),
-        (HEAD, "{} has no rows; it must hold one interaction a line"),
+        ("", "{} is empty; it must hold a row a line"),
+        (" \n\n", "{} is empty; it must hold a row a line"),
+        (HEAD, "{} has no rows; it must hold an interaction a line"),
         ("user\n1\n", "{} has one column only, or a separator that was not recognised; name it with separator="),
         (b"\0\1\2" * 99, "{} is a binary file, not text; honeyguide reads CSV, TSV, JSON lines (also .gz) and Parquet"),
         (b"PK\x03\x04junk", "{} is a zip archive or an Excel workbook, not text; "
@@ -353,7 +365,7 @@ def test_no_file(tmp_path: Path) -> None:
     for name in ("movielens-smal", "movielens-small"):
         with pytest.raises(DataError, match=r"; did you mean the known set movielens-small \(hg.load\)\?$"):
             read(name)
-    with pytest.raises(DataError, match=r"is a folder; name the file in it that holds the interactions$"):
+    with pytest.raises(DataError, match=r"is a folder; name the file in it that is meant$"):
         read(tmp_path)
     with pytest.raises(DataError, match=r"ends in .gz and is not a gzip file; rename it, or write it again with gzip$"):
         read(write(tmp_path, HEAD, "ratings.csv.gz"))
@@ -366,7 +378,7 @@ def test_no_file(tmp_path: Path) -> None:
         (pd.DataFrame([[1, 2]]), "a data frame's columns need names, got 0; rename them user, item, rating, time"),
         (pd.DataFrame([[1, 2, 3]], columns=["user", "item", "item"]),
          "the data frame cannot be read: Expected unique column names, got: - 'item' 2 times"),
-        (pd.DataFrame({"user": [], "item": []}), "the pandas frame has no rows; it must hold one interaction a line"),
+        (pd.DataFrame({"user": [], "item": []}), "the pandas frame has no rows; it must hold an interaction a line"),
         (pd.DataFrame({"user": [1.5], "item": [1]}), "the pandas frame has 1 row with a user id that is not a "
          "whole number, such "
          "as 1.5 (first: row 1); hg.check with the same arguments shows all, invalid='drop' leaves them out"),

@@ -10,6 +10,7 @@ import pandas as pd
 import polars as pl
 import pytest
 
+from honeyguide.arrays import IntArray
 from honeyguide.data.check import check
 from honeyguide.data.graph import Graph
 from honeyguide.data.read import read
@@ -21,13 +22,17 @@ FILMS = Vocabulary.of(["alien", "ikiru", "ran"])
 NUMBERS = Vocabulary.of([7, 8, 42])
 
 
+def ids_of(graph: Graph, codes: IntArray) -> list[str]:
+    return graph.entities.decode(codes).cast(pl.String).to_list()
+
+
 def triples(graph: Graph) -> set[tuple[str, str, str]]:
-    heads, tails = graph.names(graph.heads), graph.names(graph.tails)
+    heads, tails = ids_of(graph, graph.heads), ids_of(graph, graph.tails)
     return set(zip(heads, (graph.relation_names[r] for r in graph.relations), tails, strict=True))
 
 
 def entities(graph: Graph) -> list[str | None]:
-    return [graph.names(graph.links[[at]])[0] if graph.links[at] >= 0 else None for at in range(len(graph.links))]
+    return [ids_of(graph, graph.links[[at]])[0] if graph.links[at] >= 0 else None for at in range(len(graph.links))]
 
 
 def write(path: Path, *lines: str) -> Path:
@@ -190,7 +195,12 @@ def test_read_takes_a_graph_in_every_form(tmp_path: Path) -> None:
     films = pl.DataFrame({"item": ["ran", "alien", "up"], "genre": ["war", "horror", "war"]})
     made = read(events, items=films, graph="attributes").graph
     assert made is not None
-    assert triples(made) == {("ran", "genre", "war"), ("up", "genre", "war")}
+    assert set(zip(made.names(made.heads), made.names(made.tails), strict=True)) == {("ran", "war"), ("up", "war")}
     for graph in (None, "attributes", data.graph):
         with pytest.raises(ParameterError, match="links= goes with a graph= that is a file or a table of triples"):
             read(events, graph=graph, links=films)
+    with pytest.raises(ParameterError, match="links= goes with a graph="):
+        check(events, links=films)
+    listed = pl.DataFrame({"head": [["ran"]], "relation": ["director"], "tail": ["kurosawa"]})
+    with pytest.raises(DataError, match="has lists or structs for its head; it must be strings or integers"):
+        read(events, graph=listed)

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
+import polars as pl
 import pytest
 
 import honeyguide as hg
 from honeyguide.data.dataset import Dataset
 from honeyguide.errors import NotFittedError, ParameterError, UnknownIdError
-from honeyguide.explain import Explanation
+from honeyguide.explain import Evidence, Explanation, wording
 from honeyguide.models.base import Recommender
+from honeyguide.models.contributions import Part
 
 
 @pytest.fixture(scope="module")
@@ -41,6 +44,7 @@ def test_a_list_is_explained_item_by_item(ease: Recommender, ratings: Dataset) -
                 assert evidence.value == rated[-1]
                 assert f"{evidence.title} {evidence.value:g}" in reason.sentence
         json.dumps(each.as_dict())
+        assert len(each.reasons) <= 3
         assert str(each).startswith(each.title)
 
 
@@ -62,7 +66,9 @@ def test_that_you_had_it_is_no_reason(ratings: Dataset) -> None:
     assert held.reasons[0].weight > 0
     assert items[1] not in [evidence.item for reason in held.reasons for evidence in reason.evidence]
     alone = hg.explain(model, history=[(items[1], 5.0)], item=items[1])
-    assert alone.reasons == ()
+    assert [(reason.kind, reason.sentence) for reason in alone.reasons] == [
+        ("rest", "nothing that you had speaks for it")
+    ]
     assert alone.rest == alone.score
 
 
@@ -80,8 +86,8 @@ def test_counts_are_said_as_times(make: object) -> None:
     model = hg.models.Ease(reg=1.0).fit(make(rows, explicit=False))  # type: ignore[operator]
     found = hg.explain(model, 0, item=4)
     assert "had" in found.reasons[0].sentence
-    assert "Title of 1 7 times" in found.reasons[0].sentence
-    assert "《Title of 1》 7 次" in hg.explain(model, 0, item=4, language="zh").reasons[0].sentence
+    assert "Title of 1 (7 times)" in found.reasons[0].sentence
+    assert "《Title of 1》（7 次）" in hg.explain(model, 0, item=4, language="zh").reasons[0].sentence
 
 
 @pytest.mark.parametrize("name", ["attributes", "popular", "bias", "svd", "als", "user_knn"])
@@ -108,6 +114,56 @@ def test_an_attribute_is_told_with_what_shares_it(ratings: Dataset) -> None:
             assert reason.sentence.startswith(f"kind: {reason.value}, as in Title of ")
 
 
+@pytest.mark.parametrize("name", ["attributes", "text", "hybrid_mf", "path_walk", "relation_gcn"])
+def test_what_is_named_has_the_attribute_or_is_said_to_go_with_it(name: str, ratings: Dataset) -> None:
+    settings = {"epochs": 3} if name == "relation_gcn" else {}
+    model = hg.model(name, **settings).fit(ratings)
+    table = ratings.schema.item_table
+    rows = dict(zip(ratings.schema.items.series(), table.to_dicts(), strict=True))
+    alike = others = 0
+    for user in ratings.schema.users.series()[:20]:
+        for each in hg.explain(model, user, k=8, reasons=6):
+            assert len(each.reasons) <= 6
+            for reason in (r for r in each.reasons if r.kind in ("attribute", "path") and r.evidence):
+                has = [reason.value in str(rows[evidence.item][reason.name]) for evidence in reason.evidence]
+                assert reason.value in str(rows[each.item][reason.name])
+                assert all(has) or not any(has)
+                assert (", as in " in reason.sentence) == all(has)
+                assert (", which goes with " in reason.sentence) == (not any(has))
+                alike, others = alike + all(has), others + (not any(has))
+    assert alike > 0
+    assert name != "relation_gcn" or others > 0  # its vectors go together without a common value
+
+
+def test_without_what_has_the_value_others_go_with_it(make: object) -> None:
+    """Things of one kind are had by everyone who has those of another, and one history holds but the other."""
+    rows = [(u, i, 5.0, 0) for u in range(30) for i in (range(0, 12) if u % 2 else range(12, 24)) if (u + i) % 5]
+    data = make(rows)  # type: ignore[operator]
+    kinds = ["a" if i < 6 else "b" if i < 12 else "c" for i in range(24)]
+    data = replace(data, schema=replace(data.schema, item_table=pl.DataFrame({"kind": kinds})))
+    model = hg.models.HybridMf().fit(data)
+    found = hg.explain(model, history=[(0, 5.0), (1, 5.0)], item=8)
+    reason = next(each for each in found.reasons if each.kind == "attribute")
+    assert reason.sentence in ("kind: b, which goes with 0 and 1", "kind: b, which goes with 1 and 0")
+    reason = next(
+        each for each in hg.explain(model, history=[(0, 5.0), (7, 5.0)], item=8).reasons if each.kind == "attribute"
+    )
+    assert reason.sentence == "kind: b, as in 7"
+    said = hg.explain(model, history=[(7, 5.0)], item=8, language="zh").reasons[0].sentence
+    assert said == "kind：b，与《7》一样"
+
+
+def test_numbers_are_near_and_not_the_same(make: object) -> None:
+    rows = [(u, i, 5.0, 0) for u in range(30) for i in range(24) if (u + i) % 5 and (u % 2) == (i < 12)]
+    data = make(rows)  # type: ignore[operator]
+    years = pl.DataFrame({"year": [1950 + i if i < 12 else 1990 + i for i in range(24)]})
+    model = hg.models.Attributes().fit(replace(data, schema=replace(data.schema, item_table=years)))
+    found = hg.explain(model, history=[(1, 5.0), (20, 5.0)], item=2).reasons[0]
+    assert found.sentence == "year: 1952, near that of 1"
+    assert found.evidence[0].item == 1
+    assert hg.explain(model, history=[(1, 5.0)], item=2, language="zh").reasons[0].sentence == "year：1952，与《1》相近"
+
+
 @pytest.mark.parametrize("draws", ["order", "ratings"])
 def test_chance_is_no_matter_of_the_history(ratings: Dataset, draws: str) -> None:
     model = hg.models.Random(draws=draws).fit(ratings)
@@ -122,7 +178,65 @@ def test_chance_is_no_matter_of_the_history(ratings: Dataset, draws: str) -> Non
 def test_a_window_of_popularity_is_told(ratings: Dataset) -> None:
     model = hg.models.Popular(window=0.05).fit(ratings)
     found = hg.explain(model, ratings.schema.users.series()[3], k=1)[0]
-    assert found.reasons[0].sentence == f"popular: {found.score:.0f} people have it in the last 0.05 days"
+    assert found.reasons[0].sentence == f"popular: {found.score:.0f} people like it in the last 0.05 days"
+
+
+def test_popular_says_who_likes_or_has_it(make: object) -> None:
+    rows = [(u, i, 5.0 if u <= i else 1.0, 0) for u in range(4) for i in range(3)] + [(9, 7, 5.0, 0)]
+    model = hg.models.Popular().fit(make(rows, positive=">=4"))  # type: ignore[operator]
+    found = hg.explain(model, history=[(7, 5.0)], item=[0, 1])
+    assert [each.reasons[0].sentence for each in found] == [
+        "popular: 1 person likes it", "popular: 2 people like it"
+    ]  # fmt: skip
+    model = hg.models.Popular().fit(make(rows))  # type: ignore[operator]
+    assert hg.explain(model, history=[(7, 5.0)], item=0).reasons[0].sentence == "popular: 4 people have it"
+
+
+@pytest.mark.parametrize(
+    ("part", "told", "english", "chinese"),
+    [
+        (
+            ("directed_by", "Kurosawa"), ["Ran"],
+            "directed by: Kurosawa, as in Ran", "directed by：Kurosawa，与《Ran》一样",
+        ),
+        (("~follows", "Up 2"), ["Up 2"], "Up 2 follows it", "Up 2 follows 它"),
+        (("follows", "Up"), ["Up"], "follows: Up", "follows：Up"),
+        (
+            ("film.film.country", ""), ["Ran", "Up"],
+            "its country: the same as that of Ran and Up", "country与《Ran》和《Up》相同",
+        ),
+        (("film.film.country", ""), [], "its country suits your taste", "country符合你的口味"),
+    ],
+)  # fmt: skip
+def test_ways_through_a_graph(
+    part: tuple[str, str], told: list[str], english: str, chinese: str, ratings: Dataset
+) -> None:
+    named = [Evidence(title, title, 5.0, 1.0) for title in told]
+    for language, sentence in (("en", english), ("zh", chinese)):
+        words = wording.of(language)
+        assert words.reason(Part("path", 1.0, None, *part), part[1], named, ratings.schema, alike=True) == sentence
+
+
+def test_of_many_that_are_missing_five_are_named() -> None:
+    missing = [Evidence(at, f"t{at}", 5.0, 1.0) for at in range(8)]
+    assert wording.of("en").without(missing, 3) == "without t0, t1, t2, t3, t4 and 3 more it would not be among your 3"
+    assert wording.of("en").without(missing[:2], 3) == "without t0 and t1 it would not be among your 3"
+    assert (
+        wording.of("zh").without(missing, 3)
+        == "如果没有《t0》、《t1》、《t2》、《t3》、《t4》等 8 项，它就不会进入你的前 3 个推荐"
+    )
+    assert wording.of("zh").without(missing[:2], 3) == "如果没有《t0》和《t1》，它就不会进入你的前 3 个推荐"
+
+
+def test_no_more_reasons_are_told_than_asked_for(ratings: Dataset) -> None:
+    model, user = hg.models.HybridMf().fit(ratings), ratings.schema.users.series()[3]
+    all_, two = (hg.explain(model, user, k=6, reasons=most) for most in (9, 2))
+    assert max(len(each.reasons) for each in all_) > 2
+    assert all(each.reasons == whole.reasons[:2] for each, whole in zip(two, all_, strict=True))
+
+
+def test_numbers_are_written_out() -> None:
+    assert [wording.number(n) for n in (1979, 4.5, 1234567.0, 0.1 + 0.2)] == ["1979", "4.5", "1234567", "0.3"]
 
 
 def test_what_is_refused(ease: Recommender, ratings: Dataset) -> None:
@@ -133,6 +247,8 @@ def test_what_is_refused(ease: Recommender, ratings: Dataset) -> None:
         hg.explain(ease, "nobody")
     with pytest.raises(UnknownIdError):
         hg.explain(ease, user, item="nothing")
+    with pytest.raises(ParameterError, match=r"model must be a fitted model, got 'ease'; hg.open\(path\) opens"):
+        hg.explain("ease", user)  # type: ignore[arg-type]
     for given in ({"language": "fr"}, {"k": 0}, {"reasons": 0}):
         with pytest.raises(ParameterError, match=next(iter(given))):
             hg.explain(ease, user, **given)
@@ -145,4 +261,5 @@ def test_what_is_refused(ease: Recommender, ratings: Dataset) -> None:
 def test_someone_without_a_history_gets_an_answer(ease: Recommender) -> None:
     found = hg.explain(ease, history=[], k=2)
     assert len(found) == 2
-    assert all(not each.reasons for each in found)
+    assert {each.reasons[0].sentence for each in found} == {"nothing is known of your taste yet"}
+    assert str(hg.explain(ease, history=[], k=1, language="zh")[0]).endswith("还不了解你的口味")

@@ -83,9 +83,17 @@ def test_the_same_seed_draws_the_same_people(ratings: Dataset) -> None:
     assert one != third
 
 
+def test_chance_is_no_reason(ratings: Dataset) -> None:
+    assert fidelity(hg.models.Random().fit(ratings), people=3).explained == 0.0
+
+
 def test_what_is_refused(ratings: Dataset, make: object) -> None:
     with pytest.raises(ParameterError, match="people"):
         fidelity(hg.models.Ease().fit(ratings), people=0)
+    with pytest.raises(ParameterError, match=r"seed must be an integer >= 0, got -1"):
+        fidelity(hg.models.Ease().fit(ratings), seed=-1)
+    with pytest.raises(ParameterError, match="model must be a fitted model, got 'ease'"):
+        fidelity("ease")  # type: ignore[arg-type]
     few = make([(u, i, 1.0, 0) for u in range(3) for i in range(2)], explicit=False)  # type: ignore[operator]
     with pytest.raises(DataError, match="nobody"):
         fidelity(hg.models.Ease().fit(few))

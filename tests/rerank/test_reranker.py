@@ -132,6 +132,8 @@ def test_texts_and_mistakes() -> None:
             hg.rerank.named(text)
     with pytest.raises(ParameterError, match=r"rerank must be a re-ranker, such as hg.rerank.MMR\(\), got 'mmr'"):
         fitted().recommend([1], rerank="mmr")  # type: ignore[arg-type]
+    with pytest.raises(ParameterError, match=r"rerank must be a re-ranker, such as hg.rerank.MMR\(\), got <class"):
+        fitted().recommend([1], rerank=hg.rerank.MMR)  # type: ignore[arg-type]
 
 
 def test_a_model_without_columns_says_so() -> None:

@@ -41,8 +41,11 @@ def command(
     opened = open_model(model)
     schema = opened.schema_
     if check:
-        if user is not None or history or item or about:
-            raise ParameterError("--check asks people of the training data; leave out --user, --history and --item.")
+        if user is not None or history or item or about or context or at:
+            raise ParameterError(
+                "--check asks people of the training data; leave out --user, --history, --item, --about, --context "
+                "and --at."
+            )
         measured = fidelity(opened, people=people, k=k, seed=seed)
         emit(measured.as_dict()) if json else say(measured.text())
         return

@@ -50,9 +50,13 @@ def read_attributes(source: Any, side: Literal["user", "item"]) -> tuple[Ids, pl
 
 def align(vocabulary: Vocabulary, ids: pl.Series, columns: pl.DataFrame) -> pl.DataFrame:
     """The columns with a row a code; null where someone or something is not in the table."""
+    if not columns.width:
+        return pl.DataFrame(height=len(vocabulary))
+    if not len(ids):
+        return columns.clear(len(vocabulary))
     row = np.full(len(vocabulary), -1, dtype=np.int64)
     row[vocabulary.encode(ids)] = np.arange(len(ids))
-    return columns[pl.Series(row).replace(-1, None)] if columns.width else pl.DataFrame(height=len(vocabulary))
+    return columns[pl.Series(row).replace(-1, None)]
 
 
 def _listed(frame: pl.DataFrame) -> pl.DataFrame:

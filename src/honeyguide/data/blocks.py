@@ -54,7 +54,7 @@ def head_of(path: Path) -> bytes:
     with open_bytes(path) as stream:
         head = stream.read(SAMPLE)
     if not head.strip():
-        raise DataError(f"{path} is empty; it must hold one interaction a line")
+        raise DataError(f"{path} is empty; it must hold a row a line")
     if b"\r" in head.rstrip() and b"\n" not in head and b"\0" not in head:
         raise DataError(f"{path} ends its lines with a bare carriage return; write it with line feeds")
     kind = next((what for magic, what in _MAGIC.items() if head.startswith(magic)), None)

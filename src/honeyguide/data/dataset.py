@@ -22,7 +22,7 @@ from honeyguide.data.frame import deliver
 from honeyguide.data.graph import Graph
 from honeyguide.data.profiles import Profiles
 from honeyguide.data.vocabulary import Vocabulary
-from honeyguide.errors import ParameterError
+from honeyguide.errors import DataError, ParameterError
 
 NO_TIME = np.iinfo(np.int64).min  # an event whose time is not known; it comes before all others
 _RULE = re.compile(r"(>=|>)\s*(-?\d+(?:\.\d+)?)")
@@ -82,13 +82,16 @@ class Schema:
     name: str = ""
 
     def titles(self, codes: IntArray) -> list[str]:
-        """What a person would call the items: the title where one is known, else the id."""
+        """What a person would call the items: the title where one is known and not blank, else the id."""
         names = [name for name in self.item_table.columns if name.lower() in ("title", "name")]
         ids = [str(value) for value in self.items.decode(codes)]
         if not names:
             return ids
         known = self.item_table[names[0]].gather(codes).to_list()
-        return [value if isinstance(value, str) else number for value, number in zip(known, ids, strict=True)]
+        return [
+            value if isinstance(value, str) and value.strip() else number
+            for value, number in zip(known, ids, strict=True)
+        ]
 
     def deliver(self, table: pl.DataFrame) -> Any:
         """A table in the caller's own kind of data frame."""
@@ -175,11 +178,20 @@ class Dataset:
 
     def with_graph(self, graph: Graph | Literal["attributes"] | None) -> Dataset:
         """The same events beside another graph: one of these items, that of their "attributes", or none."""
-        if graph == "attributes":
+        if isinstance(graph, str) and graph == "attributes":
             graph = Graph.from_attributes(self.schema)
+            if not len(graph):
+                raise DataError(
+                    "graph='attributes' needs a column of categories or values that items share, and the items have "
+                    "none; give their table: read(..., items=), or say what a column is with kinds="
+                )
         if graph is not None and (not isinstance(graph, Graph) or len(graph.links) != self.n_items):
-            got = f"one of {len(graph.links):,}" if isinstance(graph, Graph) else repr(graph)
-            raise ParameterError(f"graph must be a Graph of {self.n_items:,} items, 'attributes' or None, got {got}.")
+            got = f"one of {len(graph.links):,}" if isinstance(graph, Graph) else f"a {type(graph).__name__}"
+            got = repr(graph) if isinstance(graph, str) else got
+            raise ParameterError(
+                f"graph must be a Graph of {self.n_items:,} items, 'attributes' or None, got {got}; "
+                "read(..., graph=) takes a file or a frame of triples."
+            )
         return replace(self, graph=graph)
 
     def table(self) -> Any:

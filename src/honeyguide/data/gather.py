@@ -214,7 +214,7 @@ def gather(table: Table, columns: Columns, faults: Faults, run: Run) -> Gathered
             context.append(batch.select(columns.context))
         row += len(batch)
     if row == 0:
-        raise DataError(f"{faults.source} has no rows; it must hold one interaction a line")
+        raise DataError(f"{faults.source} has no rows; it must hold an interaction a line")
     seconds_since, unit = seconds(times.whole(), unit) if columns.time is not None else (None, "")
     codes = user_codes.whole(), item_codes.whole()
     return Gathered(

@@ -10,6 +10,7 @@ An item is an entity where `links` says so. T triples take 12 bytes each, beside
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from honeyguide.data.dataset import Schema
 
 INVERSE = "~"  # before the name of a relation, it is the relation the other way round
+_CODE = re.compile(r"\d+|/?[mg][./]\w+|Q\d+")  # an id that tells a person nothing
 _OF = "\x1f"  # between a column and its value in the id of an entity made of attributes; no text holds it
 
 
@@ -85,6 +87,11 @@ class Graph:
         )  # fmt: skip
 
     @property
+    def of_attributes(self) -> bool:
+        """Whether `from_attributes` made it."""
+        return self.n_entities > 0 and _OF in str(self.entities.decode(np.zeros(1, np.int32))[0])
+
+    @property
     def n_entities(self) -> int:
         """Entities, those that are items included."""
         return len(self.entities)
@@ -104,11 +111,12 @@ class Graph:
             tails=np.concatenate([self.tails, self.heads]),
         )
 
-    def rewired(self, rng: np.random.Generator) -> Graph:
+    def rewired(self, rng: np.random.Generator | int) -> Graph:
         """The control of an experiment: the tails of each relation dealt anew among its triples.
 
         Every entity keeps its number of triples of each relation, as head and as tail; what they said is lost.
         """
+        rng = np.random.default_rng(rng)
         order = np.argsort(self.relations, kind="stable")
         tails = self.tails.copy()
         for rows in np.split(order, np.flatnonzero(np.diff(self.relations[order])) + 1):
@@ -143,8 +151,12 @@ class Graph:
         return Edges(heads[again], self.relations[rows[again]], tails, entities)
 
     def names(self, codes: IntArray) -> list[str]:
-        """What to call entities in a reason: their ids; of one made of attributes, the value or the item's id."""
-        return [name.rpartition(_OF)[2] for name in self.entities.decode(codes).cast(pl.String)]
+        """What to call entities in a reason: their ids, or "" for numbers and the codes of Freebase and Wikidata.
+
+        One made of attributes is called by the value, or by the item's id.
+        """
+        ids = self.entities.decode(codes).cast(pl.String)
+        return [name.rpartition(_OF)[2] if _OF in name or not _CODE.fullmatch(name) else "" for name in ids]
 
     def fingerprint(self) -> bytes:
         """A digest: equal graphs, equal fingerprint."""

@@ -107,7 +107,7 @@ def whole(table: Table, faults: Faults) -> pl.DataFrame:
 
 def _existing(path: Path) -> Path:
     if path.is_dir():
-        raise DataError(f"{path} is a folder; name the file in it that holds the interactions")
+        raise DataError(f"{path} is a folder; name the file in it that is meant")
     if not path.exists():
         from honeyguide.data import sources
 

@@ -39,7 +39,7 @@ _SAID: dict[str, tuple[Severity, str, str]] = {  # severity, what rows are, what
     "missing-part": ("error", "without a head, a relation or a tail", _MEND),
     "missing-link": ("error", "without an item or an entity", _MEND),
     "second-entity": ("error", "that link an item to a second entity", "keep one each; invalid='drop' keeps the first"),
-    "repeated-triple": ("warning", "that say what an earlier row says", "nothing: each counts once"),
+    "repeated-triple": ("warning", "that repeat an earlier triple", "nothing: each counts once"),
     "self-loop": ("warning", "from an entity to itself", "nothing, if they are meant so: they are left out"),
     "unknown-entity": ("warning", "that link to an entity of no triple", "see whether both files write entities alike"),
     "unknown-item": ("note", "that link an item which is not in the data", "nothing, if the graph is of more items"),
@@ -125,10 +125,11 @@ def graph_findings(found: Triples, n_items: int) -> Iterator[Finding]:
     linked = int((found.graph.links >= 0).sum())
     if linked < n_items:
         none = "" if linked else "; read refuses a graph without any"
+        alone = "models know these by their events alone; " if linked else ""
         yield Finding(
             "graph-unlinked-items", "note" if linked else "error", 0, (),
             f"{n_items - linked:,} of {n_items:,} items are no entity of the graph{none}",
-            "models know these by their events alone; link more items with links= where the graph has them",
+            f"{alone}link {'more ' if linked else ''}items with links= where the graph has them",
         )  # fmt: skip
 
 
@@ -143,7 +144,11 @@ def _opened(source: Any, roles: Sequence[str]) -> tuple[Faults, pl.DataFrame, bo
     faults = Faults(table.name, is_file=table.is_file, lenient=True)
     frame = whole(table, faults)
     by_role = zip(roles, columns or table.columns, strict=False)
-    return faults, frame.select(pl.col(name).alias(role) for role, name in by_role), table.typed
+    told = frame.select(pl.col(name).alias(role) for role, name in by_role)
+    for column in told:
+        if column.dtype.is_nested():
+            raise DataError(f"{table.name} has lists or structs for its {column.name}; it must be strings or integers")
+    return faults, told, table.typed
 
 
 def _columns(names: Sequence[str], roles: Sequence[str]) -> list[str] | None:

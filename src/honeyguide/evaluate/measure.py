@@ -18,7 +18,7 @@ from honeyguide.evaluate.evaluation import Counts, Evaluation, Result
 from honeyguide.evaluate.exam import Exam, exam, of_items
 from honeyguide.metrics import Metric, metric
 from honeyguide.models import registry
-from honeyguide.models.base import Recommender
+from honeyguide.models.base import Recommender, fitted
 from honeyguide.models.lists import Reranking, top_k
 from honeyguide.run import Run
 
@@ -171,7 +171,7 @@ def _name(model: Recommender) -> str:
 
 
 def _check(name: str, model: Recommender, train: Dataset) -> None:
-    model._need_fit()
+    fitted(model)
     if model.fingerprint_ != train.fingerprint:
         raise ParameterError(
             f"model {name!r} must be fitted on train, got one fitted on other data: "

@@ -14,7 +14,7 @@ from honeyguide.arrays import DoubleArray
 from honeyguide.data.aspects import Aspects
 from honeyguide.metrics.attribute import places
 from honeyguide.models import people
-from honeyguide.models.base import Recommender
+from honeyguide.models.base import Recommender, fitted
 from honeyguide.models.lists import Reranking, joined, of_model
 from honeyguide.run import Run
 
@@ -28,7 +28,7 @@ def exposure(
     over_had and over_catalogue: places over those; the value with most places first. `of` none: the column that tells
     most. ParameterError where items have no such column, UnsupportedError where the model has no histories.
     """
-    model._need_fit()
+    fitted(model)
     aspects = Aspects.of_schema(model.schema_, of)
     asked = people.trained(model)
     lists, _ = joined(of_model(model, asked, k, rerank=rerank, run=run or Run()))

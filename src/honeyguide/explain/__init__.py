@@ -25,7 +25,7 @@ from honeyguide.explain.counterfactual import counterfactuals
 from honeyguide.explain.histories import Histories, place_of
 from honeyguide.explain.reasons import Evidence, Explanation, Reason, explanation, shares_of
 from honeyguide.models import lists, people
-from honeyguide.models.base import Recommender
+from honeyguide.models.base import Recommender, fitted
 from honeyguide.run import Run
 
 __all__ = ["Evidence", "Explanation", "Reason", "explain"]
@@ -54,7 +54,7 @@ def explain(
     Native reasons are exact. Others are found by asking the model about parts of the history, as of someone new: of a
     model whose `fold_in` is approximate they explain what it would recommend to a stranger of the same history.
     """
-    model._need_fit()
+    fitted(model)
     params.at_least_one("reasons", reasons)
     params.at_least_one("k", k)
     wording.of(language)

@@ -33,7 +33,7 @@ from honeyguide.explain.counterfactual import counterfactuals
 from honeyguide.explain.histories import Histories, place_of
 from honeyguide.explain.reasons import COMMON, shares_of, speaks_for
 from honeyguide.models import lists, people
-from honeyguide.models.base import Recommender
+from honeyguide.models.base import Recommender, fitted
 from honeyguide.run import Run
 
 _TAKEN = (0.1, 0.2, 0.4, 0.6, 0.8)  # parts of the history that are taken away, or given
@@ -125,10 +125,10 @@ def fidelity(model: Recommender, *, people: int = 50, k: int = 10, seed: int = 0
     Of a model whose `fold_in` is approximate they are asked about as someone new, whom its reasons are of.
     DataError where nobody has `_LEAST` items; UnsupportedError for a file without histories.
     """
-    model._need_fit()
+    fitted(model)
     params.at_least_one("people", people)
     params.at_least_one("k", k)
-    rng = np.random.default_rng(seed)
+    rng = Run(seed=seed).rng()
     seen = [_person(model, profile, k, rng) for profile in _drawn(model, people, rng)]
     missing = [each for one in seen if one.missing is not None for each in one.missing]
     sizes = [len(each) for each in missing if each is not None]
@@ -174,7 +174,9 @@ def _person(model: Recommender, profile: Profiles, k: int, rng: np.random.Genera
     moved = bool(np.any(shares[0]))
     return _Seen(
         method=method,
-        explained=float(np.mean([any(speaks_for(p) > 0 and p.kind not in COMMON for p in each) for each in made])),
+        explained=float(
+            np.mean([any(speaks_for(p) > 0 and p.kind not in (*COMMON, "chance") for p in each) for each in made])
+        ),
         additivity=float(np.abs(sums - scores).max()) / scale,
         deletion=_areas(asked, first, shares[0], rng, given=False) if moved else None,
         insertion=_areas(asked, first, shares[0], rng, given=True) if moved else None,

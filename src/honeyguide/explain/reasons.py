@@ -35,7 +35,8 @@ class Reason:
 
     The weight of a history is what those of its items add that speak for the recommended one.
 
-    `name` and `value` are the column or the relation, and the value or the entity, of an attribute or a path.
+    `name` and `value` are the column or the relation, and the value or the entity, of an attribute or a path. The
+    evidence of these has the value too, unless nothing in the history has: then it is what goes with it in the model.
     """
 
     kind: Kind
@@ -53,7 +54,7 @@ class Explanation:
     user     who; None for someone new
     score    the model's; `place` is where the item stands in a list of all that is not in the history, None if it is
     reasons  the weightiest first, and last what every item's score has and a taste that nothing shows; whatever speaks
-             against the item, and so has a weight below zero, is left out
+             against the item, and so has a weight below zero, is left out; where nothing is left, one says so
     method   native, additive or integrated: see `attribution`
     rest     what of the score the reasons leave out
     without  items of the history all of which would have to be missing for the item to leave the list; none where
@@ -100,6 +101,8 @@ def explanation(
     shares = shares_of(parts, len(held(profile)))
     told = (_reason(profile, item, parts[at], weights[at], say) for at in kept)
     reasons = tuple(reason for reason in told if reason.evidence or reason.kind != "history")  # that you had it is none
+    if not reasons:
+        reasons = (Reason("rest", 0.0, say.nothing(len(held(profile)) > 0)),)
     without = () if missing is None else tuple(_evidence(profile, missing, shares))
     return Explanation(
         user=user, item=profile.schema.items.decode(code)[0], title=profile.schema.titles(code)[0], score=score,
@@ -128,14 +131,19 @@ def shares_of(parts: Sequence[Part], count: int) -> FloatArray:
 
 def _reason(profile: Profiles, item: int, part: Part, weight: float, say: wording.Words) -> Reason:
     told: tuple[Evidence, ...] = ()
+    alike = True
     if part.shares is not None:
         order = np.argsort(-part.shares, kind="stable")
         order = order[(part.shares[order] > 0) & (held(profile)[order] != item)]  # that you had it is no reason
+        if part.having is not None:  # what has the value itself is named, and only without any what goes with it
+            alike = bool(part.having[order].any())
+            order = order[part.having[order]] if alike else order
         told = tuple(_evidence(profile, order[:_EVIDENCE].astype(np.int32), part.shares))
     value = part.value
     if part.kind == "attribute" and not value:  # a number's column, or a vector's
         value = _cell(profile, item, part.name)
-    return Reason(part.kind, weight, say.reason(part, value, told, profile.schema), told, part.name, value)
+    said = say.reason(part, value, told, profile.schema, alike=alike)
+    return Reason(part.kind, weight, said, told, part.name, value)
 
 
 def _evidence(profile: Profiles, which: IntArray, shares: FloatArray) -> list[Evidence]:
@@ -153,4 +161,4 @@ def _evidence(profile: Profiles, which: IntArray, shares: FloatArray) -> list[Ev
 def _cell(profile: Profiles, item: int, column: str) -> str:
     """A number of the item's row; nothing for a list of them."""
     value = profile.schema.item_table[column][item]
-    return f"{value:g}" if isinstance(value, int | float) else ""
+    return wording.number(value) if isinstance(value, int | float) else ""

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias, get_args
 
-from honeyguide.data.dataset import Schema
+from honeyguide.data.dataset import Positive, Schema
+from honeyguide.data.graph import INVERSE
 from honeyguide.errors import ParameterError
 from honeyguide.models.contributions import Part
 
@@ -13,16 +14,20 @@ if TYPE_CHECKING:
     from honeyguide.explain.reasons import Evidence
 
 Language: TypeAlias = Literal["en", "zh"]
+_NAMED = 5  # items that a counterfactual names; of more, the others are counted
 
 
 class Words(Protocol):
     """A language."""
 
-    def reason(self, part: Part, value: str, told: Sequence[Evidence], schema: Schema) -> str:
-        """A reason, whose attribute or entity is `value`."""
+    def reason(self, part: Part, value: str, told: Sequence[Evidence], schema: Schema, *, alike: bool) -> str:
+        """A reason, whose attribute or entity is `value`, if it can be read; `alike`: those told of have it too."""
 
     def without(self, missing: Sequence[Evidence], k: int) -> str:
         """What would have to be missing for the item to leave the list of k."""
+
+    def nothing(self, known: bool) -> str:
+        """That nothing speaks for an item, of someone of whom a history is known or not."""
 
 
 def of(language: str) -> Words:
@@ -33,29 +38,36 @@ def of(language: str) -> Words:
     return known[language]
 
 
+def number(value: float) -> str:
+    """A number as people write it: 1979, 4.5."""
+    return f"{value:.0f}" if float(value).is_integer() else f"{value:.6g}"
+
+
 class English:
     """English."""
 
-    def reason(self, part: Part, value: str, told: Sequence[Evidence], schema: Schema) -> str:
+    def reason(self, part: Part, value: str, told: Sequence[Evidence], schema: Schema, *, alike: bool) -> str:
         """Starting with a small letter, without a stop."""
-        named = _join([each.title for each in told], ", ", " and ")
+        named = _join([each.title for each in told if each.title != value], ", ", " and ")
         match part.kind:
             case "history" if told:
                 return f"because you {self._did(told, schema)}"
             case "taste":
                 return f"it suits your taste: you {self._did(told, schema)}" if told else "it suits your taste"
             case "attribute" | "path":
-                what = f"{_label(part.name)}: {value}" if value else f"alike in {_label(part.name)}"
-                return f"{what}, as in {named}" if named else what
+                return self._shared(part, value, named, alike)
             case "people":
-                return (
-                    f"people with your taste have it, going by {named}" if named else "people with your taste have it"
-                )
+                do = "like" if _rule(schema) else "have"
+                return f"people with your taste {do} it{f', going by {named}' if named else ''}"
+            case "raters":
+                return f"people with your taste rate it higher{f', going by {named}' if named else ''}"
             case "popularity":
                 when = f" in the last {value} days" if value else ""
-                return f"popular: {part.weight:,.0f} people have it{when}"
+                one, more = ("likes", "like") if _rule(schema) else ("has", "have")
+                who = f"1 person {one}" if part.weight == 1 else f"{part.weight:,.0f} people {more}"
+                return f"popular: {who} it{when}"
             case "item":
-                return "rated above the average by everyone" if schema.explicit else "well liked by everyone"
+                return "rated above the average overall" if schema.explicit else "well liked overall"
             case "person":
                 return "you rate higher than most"
             case "average":
@@ -63,43 +75,64 @@ class English:
             case "chance":
                 return "drawn by chance"
             case _:
-                return "it does well with everyone"
+                return "it does well overall"
+
+    def _shared(self, part: Part, value: str, named: str, alike: bool) -> str:
+        """What the item has in common with some of the history."""
+        label, inverse = _label(part)
+        if not value:
+            like = "like" if part.kind == "attribute" else "the same as"
+            return f"its {label}: {like} that of {named}" if named and alike else f"its {label} suits your taste"
+        what = f"{value} {label} it" if inverse else f"{label}: {value}"
+        if not named:
+            return what
+        if not alike:
+            return f"{what}, which goes with {named}"
+        return f"{what}, as in {named}" if part.value else f"{what}, near that of {named}"
 
     def _did(self, told: Sequence[Evidence], schema: Schema) -> str:
-        verb, times = ("rated", "") if schema.explicit else ("had", " times")
-        shown = [each.value is not None and (schema.explicit or each.value != 1) for each in told]
-        named = [
-            f"{each.title} {each.value:g}{times}" if show else each.title
-            for each, show in zip(told, shown, strict=True)
-        ]
-        return f"{verb} {_join(named, ', ', ' and ')}"
+        named = [f"{each.title}{self._said(each.value, schema)}" for each in told]
+        return f"{'rated' if schema.explicit else 'had'} {_join(named, ', ', ' and ')}"
+
+    def _said(self, value: float | None, schema: Schema) -> str:
+        if value is None or (value == 1 and not schema.explicit):
+            return ""
+        return f" {number(value)}" if schema.explicit else f" ({number(value)} times)"
 
     def without(self, missing: Sequence[Evidence], k: int) -> str:
         """A sentence of the same form."""
-        named = _join([each.title for each in missing], ", ", " and ")
-        return f"without {named} it would not be among your {k}"
+        titles = [each.title for each in missing]
+        more = [f"{len(titles) - _NAMED} more"] if len(titles) > _NAMED else []
+        return f"without {_join([*titles[:_NAMED], *more], ', ', ' and ')} it would not be among your {k}"
+
+    def nothing(self, known: bool) -> str:
+        """A sentence of the same form."""
+        return "nothing that you had speaks for it" if known else "nothing is known of your taste yet"
 
 
 class Chinese:
     """Chinese (simplified)."""
 
-    def reason(self, part: Part, value: str, told: Sequence[Evidence], schema: Schema) -> str:
+    def reason(self, part: Part, value: str, told: Sequence[Evidence], schema: Schema, *, alike: bool) -> str:
         """Without a stop."""
-        named = _join([f"《{each.title}》" for each in told], "、", "和")
+        named = _join([f"《{each.title}》" for each in told if each.title != value], "、", "和")
         match part.kind:
             case "history" if told:
                 return f"因为你{self._did(told, schema)}"
             case "taste":
                 return f"符合你的口味：你{self._did(told, schema)}" if told else "符合你的口味"
             case "attribute" | "path":
-                what = f"{_label(part.name)}：{value}" if value else f"{_label(part.name)}相近"
-                return f"{what}，与{named}一样" if named else what
+                return self._shared(part, value, named, alike)
             case "people":
-                return f"与你口味相近的人也喜欢，参考{named}" if named else "与你口味相近的人也喜欢"
+                do = "喜欢" if _rule(schema) else "选择"
+                return f"与你口味相近的人也{do}它{f'（依据{named}）' if named else ''}"
+            case "raters":
+                return f"与你口味相近的人给它的评分更高{f'（依据{named}）' if named else ''}"
             case "popularity":
-                return f"很受欢迎：{f'最近 {value} 天' if value else ''}有 {part.weight:,.0f} 人选择"
+                do = "喜欢" if _rule(schema) else "选择"
+                return f"很受欢迎：{f'最近 {value} 天' if value else ''}有 {part.weight:,.0f} 人{do}"
             case "item":
-                return "大家的评分高于平均" if schema.explicit else "大家都喜欢"
+                return "总体评分高于平均" if schema.explicit else "总体上很受喜爱"
             case "person":
                 return "你的评分通常偏高"
             case "average":
@@ -107,23 +140,52 @@ class Chinese:
             case "chance":
                 return "随机抽取"
             case _:
-                return "在大家当中表现很好"
+                return "总体上很受欢迎"
+
+    def _shared(self, part: Part, value: str, named: str, alike: bool) -> str:
+        """What the item has in common with some of the history."""
+        label, inverse = _label(part)
+        if not value:
+            like = "相近" if part.kind == "attribute" else "相同"
+            return f"{label}与{named}{like}" if named and alike else f"{label}符合你的口味"
+        what = f"{value} {label} 它" if inverse else f"{label}：{value}"
+        if not named:
+            return what
+        if not alike:
+            return f"{what}，与{named}相配"
+        return f"{what}，与{named}{'一样' if part.value else '相近'}"
 
     def _did(self, told: Sequence[Evidence], schema: Schema) -> str:
         if schema.explicit:
-            return _join([f"给《{each.title}》打了 {each.value:g} 分" for each in told], "，", "，")
-        times = [f" {each.value:g} 次" if each.value not in (None, 1.0) else "" for each in told]
+            return _join([f"给《{each.title}》打了 {number(each.value or 0.0)} 分" for each in told], "，", "，")
+        times = [f"（{number(each.value)} 次）" if each.value not in (None, 1.0) else "" for each in told]
         return "选过" + _join([f"《{each.title}》{more}" for each, more in zip(told, times, strict=True)], "、", "和")
 
     def without(self, missing: Sequence[Evidence], k: int) -> str:
         """A sentence of the same form."""
-        named = _join([f"《{each.title}》" for each in missing], "、", "和")
-        return f"如果没有{named}，它就不会进入你的前 {k} 名"
+        titles = [f"《{each.title}》" for each in missing]
+        named = _join(titles[:_NAMED], "、", "、" if len(titles) > _NAMED else "和")
+        more = f"等 {len(titles)} 项" if len(titles) > _NAMED else ""
+        return f"如果没有{named}{more}，它就不会进入你的前 {k} 个推荐"
+
+    def nothing(self, known: bool) -> str:
+        """A sentence of the same form."""
+        return "你选过的内容都没有为它加分" if known else "还不了解你的口味"
 
 
-def _label(name: str) -> str:
-    """A column or relation as words."""
-    return name.replace("_", " ").strip()
+def _rule(schema: Schema) -> bool:
+    """Whether not every event is positive: who has something likes it, or does not count."""
+    return schema.positive != Positive()
+
+
+def _label(part: Part) -> tuple[str, bool]:
+    """A column or a relation as words, of a dotted one the last part; and whether the relation is the other way round.
+
+    film.film.directed_by is "directed by".
+    """
+    inverse = part.kind == "path" and part.name.startswith(INVERSE)
+    name = part.name.removeprefix(INVERSE).rpartition(".")[2] if part.kind == "path" else part.name
+    return name.replace("_", " ").strip(), inverse
 
 
 def _join(parts: Sequence[str], comma: str, last: str) -> str:

@@ -188,7 +188,7 @@ class Recommender(ABC):
         self._need_fit()
         if not isinstance(self, Extensible):
             able = ", ".join(n for n in registry.names() if issubclass(registry.load(n), Extensible))
-            raise UnsupportedError(f"{type(self).__name__} knows items by their events alone; by attributes: {able}")
+            raise UnsupportedError(f"{type(self).__name__} takes in no items after its fit; by attributes do: {able}")
         return renew.extended(self, renew.with_items(self.schema_, items))
 
     def _forget(self) -> None:
@@ -356,3 +356,10 @@ def _parts(profiles: Profiles, pairs: Pairs) -> Iterator[tuple[LongArray, Profil
         rows, local = np.unique(pairs.rows[at], return_inverse=True)
         times = None if pairs.times is None else pairs.times[at]
         yield at, profiles.take(rows), Pairs(local.astype(np.int32), pairs.items[at], times)
+
+
+def fitted(model: Any) -> None:
+    """ParameterError for what is no model, such as a file's name; NotFittedError for one that is not fitted."""
+    if not isinstance(model, Recommender):
+        raise ParameterError(f"model must be a fitted model, got {model!r}; hg.open(path) opens the file of one.")
+    model._need_fit()

@@ -11,11 +11,22 @@ from typing import Literal, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 
-from honeyguide.arrays import FloatArray, IntArray
+from honeyguide.arrays import AnyArray, BoolArray, FloatArray, IntArray
 from honeyguide.data.profiles import Profiles
 
 Kind: TypeAlias = Literal[
-    "history", "attribute", "path", "people", "taste", "average", "person", "item", "popularity", "chance", "rest"
+    "history",
+    "attribute",
+    "path",
+    "people",
+    "raters",
+    "taste",
+    "average",
+    "person",
+    "item",
+    "popularity",
+    "chance",
+    "rest",
 ]
 
 
@@ -25,8 +36,9 @@ class Part:
 
     kind    history     what the person has had, each item by itself
             attribute   a value of an item's column (`name`, `value`)
-            path        a way through a graph: over the relation `name` to the entity `value`
+            path        a way through a graph: over the relation `name` to the entity `value`, if that can be read
             people      what people of the same taste have
+            raters      how people of the same taste rate it, beyond the mean and what differs from it
             taste       the person's factors by the item's
             average, person, item    the mean rating and what person and item differ from it
             popularity  how many have the item; `value` is the number of days that are counted, if not all
@@ -34,6 +46,7 @@ class Part:
             rest        what is left, such as the score that everyone has
     weight  what it adds to the score, in the score's unit
     shares  (H,) what each item of the history adds to `weight`, in the order of `held`; None where it has no part in it
+    having  (H,) which of them have the attribute's value, or the entity, too; None: all that add to the weight
     """
 
     kind: Kind
@@ -41,6 +54,7 @@ class Part:
     shares: FloatArray | None = None
     name: str = ""
     value: str = ""
+    having: BoolArray | None = None
 
 
 @runtime_checkable
@@ -55,9 +69,9 @@ def held(profiles: Profiles) -> IntArray:
     return np.unique(profiles.items)
 
 
-def spread(codes: IntArray, shares: FloatArray, profiles: Profiles) -> FloatArray:
-    """(C, H) shares (C, M) of some items (M,) of a history, among all that it holds."""
+def spread(codes: IntArray, shares: AnyArray, profiles: Profiles) -> AnyArray:
+    """(C, H) shares, or marks, (C, M) of some items (M,) of a history, among all that it holds; 0 of the others."""
     own = held(profiles)
-    out = np.zeros((len(shares), len(own)), np.float32)
+    out = np.zeros((len(shares), len(own)), bool if shares.dtype == bool else np.float32)
     out[:, np.searchsorted(own, codes)] = shares
     return out

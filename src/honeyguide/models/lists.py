@@ -75,7 +75,7 @@ def of_model(
     exclude: IntArray | None = None, seen: bool = False, rerank: Reranking | None = None, run: Run,
 ) -> Iterator[tuple[slice, IntArray, FloatArray]]:  # fmt: skip
     """A model's lists block by block, (rows, codes, scores), re-ranked or as they are."""
-    if rerank is not None and not isinstance(rerank, Reranking):
+    if rerank is not None and (isinstance(rerank, type) or not isinstance(rerank, Reranking)):
         raise ParameterError(f"rerank must be a re-ranker, such as hg.rerank.MMR(), got {rerank!r}.")
     pool = k if rerank is None else max(k, rerank.pool(k))
     made = blocks(source(model), profiles, pool, candidates=candidates, exclude=exclude, seen=seen, run=run)

@@ -137,7 +137,10 @@ def test_new_items_join_the_graph_of_attributes(tmp_path: Path, data: Dataset) -
     rows = pl.DataFrame({"user": ["u", "u", "v", "w"], "item": [3, 5, 5, 9]})
     known = pl.DataFrame({"item": [3, 5, 9, 11], "genre": ["war", "love", "war", "love"]})
     new = pl.DataFrame({"item": [4, 20], "genre": ["war", "love"]})
-    PathWalk().fit(read(rows, items=known)).save(tmp_path / "old.safetensors")
+    events = read(rows, items=known)
+    PathWalk().fit(events).save(tmp_path / "old.safetensors")
+    told = PathWalk().fit(events.with_graph("attributes")).with_items(new)  # the same graph, asked for
+    assert told.recommend(history=[3], k=1, items=[4, 20])["item"].to_list() == [4]
     more = hg.open(tmp_path / "old.safetensors").with_items(new)
     whole = PathWalk().fit(read(rows, items=pl.concat([known, new])))
     assert more.recommend(history=[3], k=1, items=[4, 20])["item"].to_list() == [4]

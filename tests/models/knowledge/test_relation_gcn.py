@@ -201,8 +201,8 @@ def test_what_is_asked_is_the_formula_of_what_was_learned(make: Make) -> None:
             for part in each:
                 assert part.shares is None or part.shares.sum() == pytest.approx(part.weight, abs=1e-5)
         paths = [{(part.name, part.value) for part in each if part.kind == "path"} for each in parts]
-        assert paths[0] == {("by", "d0"), ("sequel", "f3")}
-        assert paths[3] == {("by", "d0"), ("~sequel", "f0")}
+        assert paths[0] == {("by", "d0"), ("sequel", "Title of f3")}
+        assert paths[3] == {("by", "d0"), ("~sequel", "Title of f0")}
         assert paths[4] == {("by", "d1"), ("like", "d1")}
 
 

@@ -119,7 +119,7 @@ def test_reasons_are_the_means_and_the_effect_above_that_of_all(data: Dataset) -
     for user in range(data.n_users):
         profile = data.profiles([user])
         found = model.contributions(profile, items)
-        assert {tuple(part.kind for part in parts) for parts in found} == {("average", "person", "item", "people")}
+        assert {tuple(part.kind for part in parts) for parts in found} == {("average", "person", "item", "raters")}
         weights = np.array([[part.weight for part in parts] for parts in found])
         wanted = [whole, mean_u[user] - whole, mean_i[items] - whole, effects[user, items] + whole]
         for got, part in zip(weights.T, wanted, strict=True):
@@ -149,7 +149,7 @@ def test_planted_groups_are_found(make: Make, seed: int) -> None:
     assert ((asked > 3) == (taste[0, [8, 9]] > 3)).all()
     liked = [int(i) for i in range(20) if taste[0, i] > 3]
     found = hg.explain(model, history=[(i, 5.0) for i in liked[:4]], item=liked[4:])
-    assert {each.reasons[0].kind for each in found} == {"people"}
+    assert {each.reasons[0].kind for each in found} == {"raters"}
 
 
 def test_it_ends_when_no_one_moves(data: Dataset) -> None:

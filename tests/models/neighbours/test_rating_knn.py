@@ -193,7 +193,7 @@ def test_reasons_are_those_of_a_plain_loop(data: Dataset, given: dict[str, objec
         for item, score, parts in zip(items, scores, found, strict=True):
             own, shares = plain_parts(t, model, user, int(item))
             assert [part.kind for part in parts[:3]] == ["average", "person", "item"]
-            assert parts[3].kind == ("history" if by == "item" else "people")
+            assert parts[3].kind == ("history" if by == "item" else "raters")
             np.testing.assert_allclose([part.weight for part in parts[:3]], [t.mean, *own], atol=1e-5)
             assert sum(part.weight for part in parts) == pytest.approx(score, rel=1e-5)
             if by == "user" and model.measure == "msd":
@@ -228,8 +228,8 @@ def test_planted_reasons(make: Make) -> None:
     assert by_item.kind == "history"
     assert by_item.sentence == "because you rated Title of 1 5 and Title of 2 4"
     by_user = hg.explain(RatingKnn(by="user").fit(make(rows)), history=history, item=8, reasons=1).reasons[0]
-    assert by_user.kind == "people"
-    assert by_user.sentence.startswith("people with your taste have it, going by Title of ")
+    assert by_user.kind == "raters"
+    assert by_user.sentence.startswith("people with your taste rate it higher, going by Title of ")
     assert 5 not in [evidence.item for evidence in by_user.evidence]
 
 

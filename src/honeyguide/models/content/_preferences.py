@@ -19,13 +19,13 @@ import numpy as np
 import polars as pl
 import scipy.sparse as sp
 
-from honeyguide.arrays import FloatArray, IntArray
+from honeyguide.arrays import BoolArray, FloatArray, IntArray
 from honeyguide.data.dataset import Dataset, Schema, Shape
 from honeyguide.data.features import Features, Kind, recognise
 from honeyguide.data.profiles import Profiles
 from honeyguide.errors import DataError, MemoryBudgetError, ParameterError
 from honeyguide.kernels.lapack import cholesky, inverse
-from honeyguide.models.contributions import Part, spread
+from honeyguide.models.contributions import Part, held, spread
 from honeyguide.run import Run, in_units
 
 MOST = 6000  # attributes that memory is stated for
@@ -104,7 +104,22 @@ def contributions(
         together: dict[tuple[str, str], FloatArray] = {}
         for at, share in zip(row.indices, shares, strict=True):
             together[names[at]] = together[names[at]] + share if names[at] in together else share
-        found.append([Part("attribute", float(share.sum()), share, *name) for name, share in together.items()])
+        alike = having(profiles, items, row, names)
+        found.append(
+            [Part("attribute", float(share.sum()), share, *name, alike[name]) for name, share in together.items()]
+        )
+    return found
+
+
+def having(
+    profiles: Profiles, items: sp.csr_matrix, row: sp.csr_matrix, names: Sequence[tuple[str, str]]
+) -> dict[tuple[str, str], BoolArray]:
+    """(H,) which items of the history have each attribute of an item (1, D), by its name; of a number, a near one."""
+    codes = held(profiles)
+    has = (items[codes][:, row.indices] != 0).toarray()  # (H, attributes of it)
+    found: dict[tuple[str, str], BoolArray] = {}
+    for at, mark in zip(row.indices, has.T, strict=True):
+        found[names[at]] = found[names[at]] | mark if names[at] in found else mark
     return found
 
 

@@ -192,8 +192,9 @@ class HybridMf(Recommender):
             each = np.array(list(vectors.values()))  # (1 + attributes, F)
             shares, totals = spread(weights.indices, (each @ shown).astype(np.float32), profiles), each @ person
             own, rest = float(shares[0].sum()), float(totals[0] - shares[0].sum())
+            alike = _preferences.having(profiles, features, row, names)
             parts = [
-                Part("attribute", float(total), share, *name)
+                Part("attribute", float(total), share, *name, alike[name])
                 for name, total, share in zip(list(vectors)[1:], totals[1:], shares[1:], strict=True)
             ]
             found.append([*parts, Part("history", own, shares[0]), Part("rest", rest)])

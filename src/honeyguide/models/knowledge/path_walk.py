@@ -16,7 +16,7 @@ import scipy.sparse as sp
 
 from honeyguide.arrays import AnyArray, FloatArray, IntArray
 from honeyguide.data.dataset import Dataset, Schema, Shape
-from honeyguide.data.graph import Edges, Graph
+from honeyguide.data.graph import INVERSE, Edges, Graph
 from honeyguide.data.profiles import Profiles
 from honeyguide.errors import UnsupportedError
 from honeyguide.models.base import Content, Recommender, Task
@@ -60,8 +60,9 @@ class PathWalk(Recommender):
     # ---- fitting ----------------------------------------------------------------------------------------------------
 
     def _fit(self, data: Dataset, run: Run) -> None:
-        self.of_attributes_ = data.graph is None
-        self._join(data.positives(), graph_of(data))
+        graph = graph_of(data)
+        self.of_attributes_ = data.graph is None or graph.of_attributes
+        self._join(data.positives(), graph)
 
     def _extend(self, schema: Schema) -> None:
         """As a fit on the same events with the new items in the table of items."""
@@ -186,9 +187,12 @@ def _chances(edges: sp.csr_matrix, total: AnyArray) -> sp.csr_matrix:
 
 
 def _relations(graph: Graph, edges: Edges, item: int) -> dict[int, str]:
-    """The nodes that triples join to an item, and the relation of the first of them."""
+    """The nodes that triples join to an item, and the relation of the first of them, from the item."""
     found: dict[int, str] = {}
     for at in np.flatnonzero((edges.heads == item) | (edges.tails == item)):
-        other = edges.tails[at] if edges.heads[at] == item else edges.heads[at]
-        found.setdefault(int(other), graph.relation_names[edges.relations[at]])
+        name = graph.relation_names[edges.relations[at]]
+        if edges.heads[at] == item:
+            found.setdefault(int(edges.tails[at]), name)
+        else:
+            found.setdefault(int(edges.heads[at]), INVERSE + name)
     return found

@@ -33,7 +33,7 @@ from honeyguide.data.graph import Graph
 from honeyguide.data.profiles import Profiles
 from honeyguide.kernels.spectrum import cosines
 from honeyguide.models.base import Content, Recommender, Task
-from honeyguide.models.contributions import Part, spread
+from honeyguide.models.contributions import Part, held, spread
 from honeyguide.models.knowledge import _attention
 from honeyguide.models.knowledge._attention import Neighbours
 from honeyguide.models.knowledge._source import graph_of, triples
@@ -181,8 +181,7 @@ class RelationGCN(Recommender):
         """What the history says of an item itself, and of each of its neighbours in the graph; the bias is the rest."""
         history = profiles.positives()
         parts = self.history_[history.indices] * self._scale(history)  # (M, F)
-        names = Graph.of_state(self.graph_).names
-        out = []
+        names, codes, out = Graph.of_state(self.graph_).names, held(profiles), []
         for item in items.tolist():
             own = spread(history.indices, (parts @ self.own_[item, :-1])[None], profiles)[0]
             found = [Part("history", float(own.sum()), own)]
@@ -192,9 +191,11 @@ class RelationGCN(Recommender):
             shares = spread(history.indices, reach[:, :-1] @ parts.T, profiles)  # (n, H)
             strong = np.argsort(-np.abs(shares.sum(axis=1)), kind="stable")
             called = names(self.entities_[nodes])
+            joined = (self.attention_[codes][:, nodes] != 0).toarray().T  # (n, H)
             for at in strong[:_PATHS]:
-                relation = self.names_[self.by_[low + at]]
-                found.append(Part("path", float(shares[at].sum()), shares[at], relation, called[at]))
+                relation, node = self.names_[self.by_[low + at]], np.int32(nodes[at])
+                value = called[at] if node >= len(self.seen_) else self.schema_.titles(np.array([node]))[0]
+                found.append(Part("path", float(shares[at].sum()), shares[at], relation, value, joined[at]))
             left = shares[strong[_PATHS:]].sum(axis=0)
             bias = float(self.own_[item, -1] + reach[:, -1].sum())
             found.append(Part("rest", bias + float(left.sum())))

@@ -118,7 +118,7 @@ class CoClustering(Recommender):
         mine = np.where(self.seen_[items], effects[0, self.item_groups_[items]], np.float32(-self.mean_))  # (C,)
         common = [Part("average", self.mean_), Part("person", float(means[0]) - self.mean_)]
         return [
-            [*common, Part("item", float(item) - self.mean_), Part("people", float(effect) + self.mean_)]
+            [*common, Part("item", float(item) - self.mean_), Part("raters", float(effect) + self.mean_)]
             for item, effect in zip(self.item_means_[items], mine, strict=True)
         ]
 

@@ -187,7 +187,7 @@ class RatingKnn(Recommender):
         things = (1.0 - trust) * (self.base_[items] - self.mean_) + trust * thing  # (C,)
         shares = np.asarray(added.toarray(), np.float32) if by_item else self._through(compared, added)
         told = [None] * len(items) if shares is None else spread(history.indices, shares, profiles)
-        kind: Kind = "history" if by_item else "people"
+        kind: Kind = "history" if by_item else "raters"
         return [
             [Part("average", self.mean_), Part("person", float(a)), Part("item", float(b)), Part(kind, float(c), each)]
             for a, b, c, each in zip(people, things, np.asarray(added.sum(axis=1)).ravel(), told, strict=True)
