@@ -159,7 +159,8 @@ def test_new_items_stand_where_the_able_models_see_them_and_are_worth_it(data: D
     assert (bare[:, 42:].max(axis=1) < bare[:, :42].min(axis=1)).all()
 
 
-GRAPH_MODELS = [name for name in registry.names() if "graph" in registry.load(name).item_content]
+RANKING = [name for name in registry.names() if registry.load(name).task == "ranking"]
+GRAPH_MODELS = [name for name in RANKING if "graph" in registry.create(name, {}).item_content]
 
 
 @pytest.mark.parametrize("name", GRAPH_MODELS)
@@ -177,8 +178,28 @@ def test_new_items_stand_where_the_models_of_a_graph_see_them(data: Dataset, nam
     nothing = Switch(models=f"item_knn,{name}", folds=2).fit(bare.with_graph(None), run=RUN)
     scores = nothing.score(nothing.histories_)
     assert (scores[:, 42:].max(axis=1) < scores[:, :42].min(axis=1)).all()
-    with pytest.raises(UnsupportedError, match="none of .* knows items by their attributes"):
+    with pytest.raises(UnsupportedError, match="none of .* takes in items by their attributes"):
         nothing.with_items(pl.DataFrame({"id": [100]}))
+    without = Switch(models=f"item_knn,{name}:graph=0", folds=2).fit(bare, run=RUN)
+    scores = without.score(without.histories_)
+    assert (scores[:, 42:].max(axis=1) < scores[:, :42].min(axis=1)).all()
+
+
+@pytest.mark.parametrize("name", ["transe", "relation_gcn:epochs=5", "path_walk"])
+def test_what_comes_after_the_fit_is_known_to_those_that_took_it_in(name: str) -> None:
+    """The other model, of whatever weight, cannot take new items in, or not into a graph of triples."""
+    data = planted()
+    kinds = data.schema.item_table["kind"]
+    graph = pl.DataFrame({"head": range(48), "relation": ["kind"] * 48, "tail": kinds})
+    events = pl.DataFrame({"user": data.users, "item": data.items})
+    data = hg.read(events, items=pl.DataFrame({"id": range(48), "kind": kinds}), graph=graph)
+    model = Switch(models=f"attributes,{name}", folds=2).fit(data, run=RUN)
+    model.weights_ = np.tile([0.0, 1.0], (len(LEVELS), 1))
+    more = model.with_items(pl.DataFrame({"id": [100, 101, 102], "kind": KINDS}))
+    first = more.recommend(list(range(60)), items=[100, 101, 102], k=1)
+    assert (first["item"] == 100 + first["user"] % 3).mean() > 0.95
+    own = hg.models.Attributes().fit(data).with_items(pl.DataFrame({"id": [100, 101, 102], "kind": KINDS}))
+    assert first["item"].equals(own.recommend(list(range(60)), items=[100, 101, 102], k=1)["item"])
 
 
 def test_new_items_by_their_attributes(data: Dataset, model: Switch, tmp_path: Path) -> None:
@@ -197,7 +218,7 @@ def test_new_items_by_their_attributes(data: Dataset, model: Switch, tmp_path: P
     assert again.recommend(**asked).equals(more.recommend(**asked))
     third = again.with_items(pl.DataFrame({"id": [102], "kind": ["news"]}))
     assert third.score(third.histories_).shape == (60, 51)
-    with pytest.raises(UnsupportedError, match="none of 'ease,popular' knows items by their attributes"):
+    with pytest.raises(UnsupportedError, match="none of 'ease,popular' takes in items by their attributes"):
         Switch(models="ease,popular").fit(data).with_items(table)
 
 

@@ -13,7 +13,8 @@ than two standard errors, and so has a mixture to be ahead of the best model alo
 Items that nobody has among their positives are scored by the models that know such items, by attributes or a graph, in
 the same proportions, or in equal ones where these are not trusted with anything; and the scores are multiplied by what
 lists of these models were worth beside those of all (at most 1), so that a new item comes first where one knows enough
-to say so. Where no model knows items so, they come after all others. What `with_items` brings is such an item.
+to say so. Where no model knows items so, they come after all others. What `with_items` brings is such an item, known to
+the models that can take it in.
 
 Fit: each model `folds` + 1 times. Memory: that of the largest fit, and what all keep. A list takes the time of all.
 """
@@ -21,12 +22,13 @@ Fit: each model `folds` + 1 times. Memory: that of the largest fit, and what all
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
 import numpy as np
 
-from honeyguide.arrays import DoubleArray, FloatArray, IntArray
+from honeyguide.arrays import BoolArray, DoubleArray, FloatArray, IntArray
 from honeyguide.data.dataset import Dataset, Schema, Shape
 from honeyguide.data.profiles import Profiles
 from honeyguide.errors import ParameterError, UnsupportedError
@@ -87,15 +89,15 @@ class Switch(Recommender):
         self.able_ = np.array([any(told[content] for content in model.item_content) for model in self.members_])
 
     def _extend(self, schema: Schema) -> None:
-        """Let the models that know items by their attributes learn new ones, the last of `schema`."""
-        learns = [isinstance(model, Extensible) and able for model, able in zip(self.members_, self.able_, strict=True)]
-        if not any(learns):
-            raise UnsupportedError(
-                f"none of {self.models!r} knows items by their attributes, so none can take new ones"
-            )
-        self.members_ = tuple(
-            extended(model, schema) if new else model for model, new in zip(self.members_, learns, strict=True)
-        )
+        """Let the models that know items by their attributes learn new ones, the last of `schema`, if they can."""
+        members = list(self.members_)
+        for at in np.flatnonzero(self.able_):
+            if isinstance(members[at], Extensible):
+                with suppress(UnsupportedError):
+                    members[at] = extended(members[at], schema)
+        if all(new is old for new, old in zip(members, self.members_, strict=True)):
+            raise UnsupportedError(f"none of {self.models!r} takes in items by their attributes after its fit")
+        self.members_ = tuple(members)
         self.had_ = np.pad(self.had_, (0, len(schema.items) - len(self.had_)))
 
     # ---- asking -----------------------------------------------------------------------------------------------------
@@ -112,20 +114,24 @@ class Switch(Recommender):
     def _mixed(self, profiles: Profiles) -> FloatArray:
         """(B, I) the scores of all items."""
         level, seen = level_of(profiles.positives()), seen_in(profiles)
-        weights, able = self.weights_[level], self._of_new()[level]  # (B, M)
+        counts = np.array([len(model.schema_.items) for model in self.members_])  # that each knows
+        late = np.arange(len(self.had_)) >= counts.min()  # (I,) what came after the fit, to those that took it in
+        weights, able = self.weights_[level], self._of_new(self.able_)[level]  # (B, M)
+        able_late = self._of_new(self.able_ & (counts == len(late)))[level]
         out: FloatArray = np.zeros((len(profiles), len(self.had_)), np.float32)
         for at, model in enumerate(self.members_):
-            known = self.had_[: len(model.schema_.items)]
-            share = np.where(known, weights[:, [at]], able[:, [at]])  # (B, I), of items that the model knows
+            known = self.had_[: counts[at]]
+            new = np.where(late[: counts[at]], able_late[:, [at]], able[:, [at]])  # (B, I'), of items that it knows
+            share = np.where(known, weights[:, [at]], new)
             out[:, : len(known)] += np.asarray(share * standard(_said(model, profiles), known, seen), np.float32)
         if not self.able_.any():
             out[:, ~self.had_] = out[:, self.had_].min(axis=1, keepdims=True) - 1.0
         return out
 
-    def _of_new(self) -> DoubleArray:
-        """(L, M) the weights for items without positives."""
-        able = self.weights_ * self.able_
-        able[able.sum(axis=1) == 0] = self.able_
+    def _of_new(self, which: BoolArray) -> DoubleArray:
+        """(L, M) the weights for items without positives, that some of the models (M,) know."""
+        able = self.weights_ * which
+        able[able.sum(axis=1) == 0] = which
         able /= np.maximum(able.sum(axis=1, keepdims=True), 1e-30)
         alone, all_ = self.validation_[:, :-1], self.validation_[:, -1]
         worth = np.divide((able * alone).sum(axis=1), all_, out=np.ones(len(able)), where=all_ > 0)  # NaN: not known

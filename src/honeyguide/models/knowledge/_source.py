@@ -1,10 +1,12 @@
-"""The graph that a model of this room learns from, and how much of it memory is stated for."""
+"""The graph that a model of this room learns from, what items are known by in it, and what memory is stated for."""
 
 from __future__ import annotations
 
 from honeyguide.data.dataset import Dataset, Shape
 from honeyguide.data.graph import Graph
+from honeyguide.models.base import Content
 
+CONTENT: tuple[Content, ...] = "attributes", "graph"
 _TOLD = 8  # attributes an item, where the graph is made of them: how many there are is known when they are read
 
 

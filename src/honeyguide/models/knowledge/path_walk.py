@@ -21,7 +21,7 @@ from honeyguide.data.profiles import Profiles
 from honeyguide.errors import UnsupportedError
 from honeyguide.models.base import Content, Recommender, Task
 from honeyguide.models.contributions import Part, held
-from honeyguide.models.knowledge._source import graph_of, triples
+from honeyguide.models.knowledge._source import CONTENT, graph_of, triples
 from honeyguide.params import param
 from honeyguide.run import Run
 
@@ -43,7 +43,6 @@ class PathWalk(Recommender):
     """
 
     task: ClassVar[Task] = "ranking"
-    item_content: ClassVar[tuple[Content, ...]] = ("attributes", "graph")
     additive: ClassVar[bool] = True
     shapes: ClassVar[Mapping[str, str]] = {"walk_": "NN", "people_": "I"}
 
@@ -56,6 +55,11 @@ class PathWalk(Recommender):
         0.8, low=0.0, tune=(0.2, 1.2), help="how much popularity of an item that a walk begins at is damped"
     )
     beta: float = param(0.35, low=0.0, tune=(0.0, 0.8), help="how much popularity of an item that it ends at is damped")
+
+    @property
+    def item_content(self) -> tuple[Content, ...]:  # type: ignore[override]
+        """What the graph tells, unless no step leads into it."""
+        return CONTENT if self.graph else ()
 
     # ---- fitting ----------------------------------------------------------------------------------------------------
 

@@ -36,7 +36,7 @@ from honeyguide.models.base import Content, Recommender, Task
 from honeyguide.models.contributions import Part, held, spread
 from honeyguide.models.knowledge import _attention
 from honeyguide.models.knowledge._attention import Neighbours
-from honeyguide.models.knowledge._source import graph_of, triples
+from honeyguide.models.knowledge._source import CONTENT, graph_of, triples
 from honeyguide.params import param
 from honeyguide.run import Run
 from honeyguide.training import backend
@@ -58,7 +58,6 @@ class RelationGCN(Recommender):
     """
 
     task: ClassVar[Task] = "ranking"
-    item_content: ClassVar[tuple[Content, ...]] = ("attributes", "graph")
     shapes: ClassVar[Mapping[str, str]] = {
         "item_vectors_": "IK", "history_": "IF", "own_": "IK", "reached_": "NK", "attention_": "IN", "by_": "E",
         "entities_": "N",
@@ -74,6 +73,11 @@ class RelationGCN(Recommender):
     learning_rate: float = param(0.01, low=1e-6, tune=(3e-3, 0.05, "log"), help="step of Adam, at first")
     batch_size: int = param(256, low=1, tune=(128, 1024, "log"), help="people in a step")
     epochs: int = param(40, low=1, tune=(10, 100, "log"), help="passes over the people")
+
+    @property
+    def item_content(self) -> tuple[Content, ...]:  # type: ignore[override]
+        """What the graph tells, unless nothing is spread over it."""
+        return CONTENT if self.graph and self.layers else ()
 
     # ---- fitting ----------------------------------------------------------------------------------------------------
 

@@ -25,7 +25,7 @@ from honeyguide.kernels.facts import step_facts
 from honeyguide.kernels.pairwise import fold_pairs
 from honeyguide.kernels.spectrum import cosines
 from honeyguide.models.base import Content, FoldIn, Recommender, Task
-from honeyguide.models.knowledge._source import graph_of, triples
+from honeyguide.models.knowledge._source import CONTENT, graph_of, triples
 from honeyguide.params import param
 from honeyguide.run import Run
 
@@ -48,7 +48,6 @@ class TransE(Recommender):
     """
 
     task: ClassVar[Task] = "ranking"
-    item_content: ClassVar[tuple[Content, ...]] = ("attributes", "graph")
     fold_in: ClassVar[FoldIn] = "approximate"
     shapes: ClassVar[Mapping[str, str]] = {
         "user_vectors_": "UF", "item_vectors_": "IF", "mean_user_": "F", "seen_": "I"
@@ -60,6 +59,11 @@ class TransE(Recommender):
     reg: float = param(0.02, low=0.0, tune=(1e-3, 0.1, "log"), help="L2 weight on the vectors")
     epochs: int = param(100, low=1, tune=(30, 300, "log"), help="passes over all facts")
     init_std: float = param(0.01, low=1e-6, help="standard deviation of the first vectors; relations begin at length 1")
+
+    @property
+    def item_content(self) -> tuple[Content, ...]:  # type: ignore[override]
+        """What facts of the graph tell, unless they weigh nothing."""
+        return CONTENT if self.graph else ()
 
     # ---- fitting ----------------------------------------------------------------------------------------------------
 
