@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,11 +21,12 @@ from honeyguide.data.dataset import Dataset, Shape
 from honeyguide.data.graph import Graph
 from honeyguide.data.vocabulary import Vocabulary
 from honeyguide.errors import ArtifactError, DivergedError
-from honeyguide.models.knowledge import _attention
+from honeyguide.models.knowledge import _attention, relation_gcn
 from honeyguide.models.knowledge._attention import Neighbours
 from honeyguide.models.knowledge.relation_gcn import RelationGCN
 from honeyguide.run import Run
 from honeyguide.training import backend
+from honeyguide.training.loop import Trainer
 from honeyguide.training.rows import Rows
 
 Make = Callable[..., Dataset]
@@ -66,26 +68,27 @@ def test_neighbours_are_both_ways_without_what_joins_nothing(make: Make) -> None
     np.testing.assert_array_equal(near.indptr, np.searchsorted(near.heads, np.arange(12)))
 
 
+def plain_spread(own: np.ndarray, logits: np.ndarray, near: Neighbours, model: RelationGCN) -> np.ndarray:
+    """What the spread makes of vectors, by loops over nodes and their triples, in float64."""
+    triples = list(zip(near.heads.tolist(), near.relations.tolist(), near.tails.tolist(), strict=True))
+    out = own
+    for _ in range(model.layers):
+        new = own.copy()
+        for node in range(near.count):
+            mine = [(r, t) for h, r, t in triples if h == node]
+            total = sum(np.exp(logits[r]) for r, _ in mine)
+            for r, t in mine:
+                new[node] += model.graph * np.exp(logits[r]) / total * out[t]
+        out = new
+    return out
+
+
 def plain_loss(
     value: dict[str, np.ndarray], near: Neighbours, history: np.ndarray, left: np.ndarray, shown: np.ndarray,
     seen: np.ndarray, model: RelationGCN,
 ) -> float:  # fmt: skip
     """The loss as the docstring of the module writes it: loops over triples and pairs, in float64."""
-    triples = list(zip(near.heads.tolist(), near.relations.tolist(), near.tails.tolist(), strict=True))
-
-    def wide(own: np.ndarray) -> np.ndarray:
-        out = own
-        for _ in range(model.layers):
-            new = own.copy()
-            for node in range(near.count):
-                mine = [(r, t) for h, r, t in triples if h == node]
-                total = sum(np.exp(value["w"][r]) for r, _ in mine)
-                for r, t in mine:
-                    new[node] += model.graph * np.exp(value["w"][r]) / total * out[t]
-            out = new
-        return out
-
-    spoken, heard = wide(value["q"] * shown), wide(value["p"] * shown)
+    spoken, heard = (plain_spread(value[side] * shown, value["w"], near, model) for side in ("q", "p"))
     terms = []
     for person in range(len(history)):
         given = np.flatnonzero(history[person] & left[person])
@@ -180,10 +183,30 @@ def test_an_item_without_events_is_found_by_what_is_known_of_it(make: Make) -> N
     assert logits["club"] > logits["noise"] + 0.2
 
 
+def test_the_rate_falls_by_steps_to_a_twentieth(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    rates: list[Callable[[int], float]] = []
+
+    def trainer(*given: Any, learning_rate: Callable[[int], float], **more: Any) -> Trainer:
+        rates.append(learning_rate)
+        return Trainer(*given, learning_rate=learning_rate, **more)
+
+    monkeypatch.setattr(relation_gcn, "Trainer", trainer)
+    RelationGCN(factors=2, epochs=10, batch_size=5, learning_rate=0.04).fit(films(make))  # 2 steps an epoch of 10
+    found = [rates[0](step) for step in (1, 6, 11, 20, 25)]
+    np.testing.assert_allclose(found, [0.04, 0.03, 0.02, 0.002, 0.002])
+
+
 def test_what_is_asked_is_the_formula_of_what_was_learned(make: Make) -> None:
     """The state after a fit against the plain sums, and its parts against the score."""
-    data = films(make)
+    data, rng = films(make), np.random.default_rng(4)
     model = RelationGCN(factors=4, layers=2, graph=0.5, damping=0.7, epochs=3).fit(data)
+    assert data.graph is not None
+    near = Neighbours.of(data.graph)
+    q, p, logits = (rng.normal(size=s).astype(np.float32) for s in ((near.count, 4), (near.count, 5), 12))
+    model._take(near, q, p, logits)
+    np.testing.assert_allclose(model.history_, plain_spread(q, logits, near, model)[:8], rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(model.item_vectors_, plain_spread(p, logits, near, model)[:8], rtol=1e-4, atol=1e-5)
+    np.testing.assert_array_equal(model.own_, p[:8])
     profiles = data.profiles()
     history = data.positives().toarray()
     lengths = np.maximum(history.sum(axis=1, keepdims=True), 1.0)

@@ -6,13 +6,14 @@ A person's vector p is taken for a draw from the normal distribution N(m, S) of 
     f(z) = sum over the pairs of w loss(out(p, i), y) + |z|^2 / 2,    p = m + B z,    B B' = S / noise
 
 where the loss is binary cross-entropy and noise 1, or the squared error and noise twice the variance of what training
-leaves of the ratings. B is turned so that the curvature of the sum, as trained people have it on the average, is
-diagonal: a step of gradient descent with momentum divides by 1 + that diagonal, and seven of them come to the minimum,
-so that the vector is a smooth function of the history. A step that does not descend is taken back and halved.
+leaves of the ratings. B is turned so that the curvature of the sum at m, for pairs as trained people have them on the
+average, is diagonal: a step of gradient descent with momentum divides by 1 + that diagonal. One that does not descend
+is taken back and halved. Ten steps leave about a hundredth of the way to the minimum, and more of it to those with the
+longest histories, or where all that is lacking counts (docs/log.md).
 
 The items that a person lacks are represented by a fixed sample, drawn systematically, popular items the likelier
 (Madow 1949, doi:10.1214/aoms/1177729988), each with the weight of those it stands for.
-Cost: O(steps (M + H) H1) a person for M items of the sample, H of the history and H1 hidden units.
+Cost: O(steps (M + H) W) a person for M items of the sample, H of the history and W weights of the hidden layers.
 """
 
 from __future__ import annotations
@@ -26,8 +27,7 @@ from honeyguide.arrays import AnyArray, DoubleArray, FloatArray, IntArray, LongA
 from honeyguide.models.deep._neumf_net import Net
 from honeyguide.run import Run
 
-_STEPS, _MOMENTUM = 7, 0.3
-_BEYOND = 2.0  # how far a person's curvature may be beyond the average one
+_STEPS, _MOMENTUM = 10, 0.3
 _RIDGE = 1e-3  # of the mean variance, added to each: fewer people than columns leave some without any
 _PEOPLE = 32  # fitted at once
 _ITEMS = 64  # of the sample at once, so that what is between two layers stays in the processor's cache
@@ -113,7 +113,7 @@ def fold_in(net: Net, items: FloatArray, sample: IntArray, terms: Terms, prior: 
 def _descend(loss: _Loss, prior: Prior, heft: FloatArray) -> FloatArray:
     shape = (len(heft), len(prior.mean))
     here, slope, way, trial = (np.zeros(shape, np.float32) for _ in range(4))
-    scale = 1.0 / (1.0 + np.float32(_BEYOND) * heft[:, None] * prior.curvature)
+    scale = 1.0 / (1.0 + heft[:, None] * prior.curvature)
     lowest = np.full((len(heft), 1), np.inf, np.float32)
     for _ in range(_STEPS + 1):
         value, along = loss.at(prior.mean + trial @ prior.basis.T)

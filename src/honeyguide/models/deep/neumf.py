@@ -38,7 +38,7 @@ from honeyguide.training.sampling import Pointwise
 _PARTS = ("factors", "tower")  # the branches
 _SPREAD = 0.03  # standard deviation of the initial embeddings
 _SAMPLE = 512  # items that stand for all that a stranger lacks
-_RESIDUALS = 1 << 16  # ratings whose mean squared residual is the noise
+_MOST = 1 << 16  # people, and ratings, that what vectors are like and the noise are taken of
 
 
 @dataclass(kw_only=True, eq=False)
@@ -249,7 +249,8 @@ class NeuMF(Recommender):
         self.users_, self.items_ = trainer.table("users"), trainer.table("items")
         self.weights_ = trainer.weights()
         trained = np.diff(known.indptr) > 0
-        prior = self._prior(known, counts, self.users_[trained])
+        some = np.flatnonzero(trained)
+        prior = self._prior(known, counts, self.users_[some[:: max(1, len(some) // _MOST)]])
         self.mean_user_, self.basis_, self.curvature_ = prior.mean, prior.basis, prior.curvature
         self.users_[~trained] = self.mean_user_
 
@@ -260,7 +261,7 @@ class NeuMF(Recommender):
         had = self.stands_ * counts[self.sample_]
         noise = None
         if not self._logistic:
-            some = slice(None, None, max(1, known.nnz // _RESIDUALS))
+            some = slice(None, None, max(1, known.nnz // _MOST))
             rows = np.repeat(np.arange(known.shape[0]), np.diff(known.indptr))[some]
             out = self._net.pairs(self.users_[rows], self.items_[known.indices[some]])
             noise = 2.0 * max(float(np.mean((known.data[some] - self.mean_ - out) ** 2)), 1e-6)

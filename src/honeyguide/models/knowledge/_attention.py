@@ -1,4 +1,4 @@
-"""Vectors of a graph's nodes spread to their neighbours with learned attention, and the way back of the gradient.
+"""Vectors of a graph's nodes spread to their neighbours with learned attention: asked in NumPy, trained in keras.ops.
 
     z = x + g A (x + g A (… x)),    A_ht = sum over triples (h, r, t) of exp(w_r) / sum over h's triples of exp(w_r')
 

@@ -82,10 +82,10 @@ class RelationGCN(Recommender):
     # ---- fitting ----------------------------------------------------------------------------------------------------
 
     def _fit_epochs(self, data: Dataset, run: Run) -> Iterator[None]:
-        keras, graph, rows = backend.keras(run), graph_of(data), Rows(data.positives())
-        near = Neighbours.of(graph)
+        keras, graph, positives = backend.keras(run), graph_of(data), data.positives()
+        near, rows = Neighbours.of(graph), Rows(positives)
         self.graph_ = graph.state()
-        self.seen_ = np.bincount(data.positives().indices, minlength=data.n_items) > 0
+        self.seen_ = np.bincount(positives.indices, minlength=data.n_items) > 0
         layer = self._layer(keras, near, run.rng(0))
         objective = Objective({}, {}, self._loss(keras.ops, layer, near), [layer])
         steps, rate = self.epochs * rows.steps(self.batch_size), self.learning_rate
