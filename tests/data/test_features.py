@@ -66,6 +66,16 @@ def test_text_is_scikit_learns_tf_idf(texts: list[str]) -> None:
     np.testing.assert_allclose(learned.encode(pl.DataFrame({"t": texts})).toarray(), expected.toarray(), rtol=1e-5)
 
 
+@pytest.mark.parametrize(("rows", "most"), [(60, 30), (120, 50), (500, 50), (900, 90)])
+def test_words_that_many_rows_have_are_left_out(rows: int, most: int) -> None:
+    texts = [
+        " ".join(word for word, count in (("at", most), ("over", most + 1), ("few", 2)) if row < count) or "else"
+        for row in range(rows)
+    ]
+    found = Features.learn(pl.DataFrame({"plot": texts}), {"plot": "text"})
+    assert set(found.columns[0].known.series()) == {"at", "few"} | ({"else"} if rows - most - 1 <= most else set())
+
+
 def test_chinese_is_read_by_character() -> None:
     learned = Features.learn(TABLE.select("plot"))
     assert set(learned.columns[0].known.series()) == {"good", "movie", "film", "机", "器"}

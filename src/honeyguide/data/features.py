@@ -11,7 +11,8 @@ A column's numbers in a row have a Euclidean norm of about 1, whatever its kind:
     text        TF-IDF of words (each Han character is one), to norm 1; tf = 1 + ln count, idf = 1 + ln((1+R) / (1+df))
     vector      a list of numbers, all of one length, to norm 1: an embedding from elsewhere
 
-Values that fewer than two rows have are left out, as are words that more than half have; nothing known gives no number.
+Values that fewer than two rows have are left out, as are words that more than half have, or a tenth where that is more
+than 50; nothing known gives no number.
 O(cells) time; memory 16 bytes for each number that is not 0.
 """
 
@@ -32,6 +33,7 @@ from honeyguide.errors import DataError, ParameterError
 Kind: TypeAlias = Literal["category", "values", "number", "text", "vector", "none"]
 KINDS: tuple[Kind, ...] = "category", "values", "number", "text"  # what is learnt of where nothing else is said
 _KNOTS, _LEAST, _WORDS = 10, 2, 5000  # knots of a number, rows that a value must have, words of a text
+_OFTEN = 50  # rows that a word may have anyway, if they are no more than half
 _WORD = r"\p{Han}|[\p{L}\p{N}_--\p{Han}]{2,}"
 
 
@@ -155,12 +157,19 @@ def _learn(values: pl.Series, kind: Kind) -> Column:
     parts = _parts(values, kind)  # row, value, count
     rows = parts.group_by("value").len().filter(pl.col("len") >= _LEAST)
     if kind == "text":
-        rows = rows.filter(pl.col("len") <= len(values) / 2).sort("len", "value", descending=[True, False]).head(_WORDS)
+        rows = (
+            rows.filter(pl.col("len") <= _most(len(values))).sort("len", "value", descending=[True, False]).head(_WORDS)
+        )
     known = Vocabulary.of(rows["value"])
     weights = np.ones(len(known), np.float32)
     if kind == "text":
         weights[known.encode(rows["value"])] = 1.0 + np.log((1 + len(values)) / (1 + rows["len"].to_numpy()))
     return Column(values.name, kind, known, weights)
+
+
+def _most(rows: int) -> float:
+    """In how many rows a word may be: in more it tells little, as "the" does, and makes a foolish reason."""
+    return min(rows / 2, max(rows / 10, _OFTEN))
 
 
 def _encode(column: Column, values: pl.Series) -> sp.csr_matrix:
