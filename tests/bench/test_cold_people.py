@@ -19,7 +19,7 @@ def test_what_follows_is_what_was_not_shown(make: Callable[..., Dataset], timed:
     rng = np.random.default_rng(0)
     rows = [(u, int(i), float(rng.integers(3, 6)), int(rng.integers(10**6))) for u in range(40) for i in range(2 + u)]
     data = make([rows[at] for at in rng.permutation(len(rows))], positive=">=4", timed=timed)
-    paper, whole = exam(data, 3), data.positives().toarray() > 0
+    paper, whole = exam(data, 3, LENGTHS), data.positives().toarray() > 0
     out = sorted(set(range(40)) - set(paper.train.users.tolist()))
     assert len(out) == 8
     asked = [u for u in out if whole[u].sum() > LENGTHS[-1]]

@@ -180,6 +180,10 @@ def test_titles_of_sets_in_latin_1(real_data: Path) -> None:
     lastfm = load("lastfm", folder=real_data)
     duran = lastfm.schema.items.encode([51])
     assert lastfm.schema.titles(duran) == ["Duran Duran"]
+    friends = lastfm.schema.user_table["friends"].gather(lastfm.schema.users.encode([2, 275])).to_list()
+    assert len(friends[0]) == 13
+    assert 275 in friends[0]
+    assert 2 in friends[1]  # of either side
     tags = lastfm.schema.item_table["tags"].gather(duran).to_list()[0]
     assert tags[:2] == ["80s", "new wave"]
     assert len(tags) == len(set(tags))
