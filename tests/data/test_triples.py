@@ -83,6 +83,9 @@ def test_frames(frame: Any) -> None:
     assert entities(graph) == ["7", "8", "42"]
     numbered = read_graph(frame({"head": [7], "relation": [3], "tail": [8]}), items=NUMBERS)
     assert numbered.relation_names == ("3",)
+    if frame is pl.DataFrame:
+        kg = kg.with_columns(pl.col("head").cast(pl.Int32))
+        assert read_graph(kg, items=NUMBERS).fingerprint() == graph.fingerprint()  # of one type, whatever its length
 
 
 @pytest.mark.parametrize("frame", [pd.DataFrame, pl.DataFrame])

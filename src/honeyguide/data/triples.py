@@ -88,7 +88,9 @@ def gather_graph(source: Any, *, items: Vocabulary, links: Any = None) -> Triple
     """The graph of a source whatever its state, without the rows at fault, which are noted."""
     faults, frame, typed = _opened(source, ("head", "relation", "tail"))
     heads, tails = frame["head"], frame["tail"]
-    if heads.dtype != tails.dtype:  # items by number, say, and others by name
+    if heads.dtype.is_integer() and tails.dtype.is_integer():
+        heads, tails = heads.cast(pl.Int64), tails.cast(pl.Int64)
+    elif heads.dtype != tails.dtype:  # items by number, say, and others by name
         heads, tails = _texts(heads), _texts(tails)
     ends, ids = _encoded("entity", pl.concat([heads, tails.alias("head")]), typed, faults.source)
     relations, names = _encoded("relation", frame["relation"], typed, faults.source)

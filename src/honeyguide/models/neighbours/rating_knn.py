@@ -22,7 +22,7 @@ from honeyguide.data.profiles import Pairs, Profiles
 from honeyguide.kernels import rated
 from honeyguide.models.base import Recommender, Task
 from honeyguide.models.contributions import Kind, Part, spread
-from honeyguide.models.neighbours import _said
+from honeyguide.models.neighbours import _shares
 from honeyguide.models.neighbours._asked import each_item, pair_by_pair
 from honeyguide.models.neighbours._baseline import bases, biases, row_of_each
 from honeyguide.params import param
@@ -168,18 +168,24 @@ class RatingKnn(Recommender):
     def contributions(self, profiles: Profiles, items: IntArray) -> list[list[Part]]:
         """The mean, the person and the item, and what neighbours add: each sim z / (sum of sim + prior).
 
-        z is how far what the neighbour says is above the person and the item: above b_ui for `baseline`, of which the
-        person is b_u and the item b_i. For the other kinds, in so far as neighbours are trusted, the mean rating of x
-        takes the place of its bias and 0 that of the other one's; for `basic` 0 that of both. By item, neighbours are
-        items of the history. By user they are people, and each one's similarity is split among the items that the
-        person has in common with them, as the products are that it is a sum of; `msd` is no such sum, and there it is
-        not told which items of the history the people were found by.
+        z is how far what the neighbour says is above the mean, the person and the item, which are, as far as neighbours
+        are trusted (sum of sim / (sum of sim + prior)), and else b_u and b_i for every kind:
+
+            kind               by      person            item
+            baseline           either  b_u               b_i
+            centred, z-scored  item    0                 mean of i - mean
+            centred, z-scored  user    mean of u - mean  0
+            basic              either  0                 0
+
+        By item, neighbours are items of the history. By user they are people, and each one's similarity is split among
+        the items that the person has in common with them, as the products are that it is a sum of; `msd` is no such
+        sum, and there it is not told which items of the history the people were found by.
         """
         history = profiles.matrix()  # (1, I)
         bias, offset, spread_of = self._people(history)  # (1,)
         by_item, compared = self.by == "item", self._compared(history, bias)
         found = list(self._items(history, offset, items) if by_item else self._raters(compared, spread_of, items))
-        added, trust = _said.together(found, len(history.data if by_item else self.counts_), self.prior)
+        added, trust = _shares.weighted(found, len(history.data if by_item else self.counts_), self.prior)
         among = self.mean_ - self._common  # the mean of all, which is in one of the two offsets
         of_person = not by_item and self.kind != "baseline"
         person, thing = offset - among * of_person, self.offset_[items] - among * (not of_person)
@@ -193,26 +199,26 @@ class RatingKnn(Recommender):
             for a, b, c, each in zip(people, things, np.asarray(added.sum(axis=1)).ravel(), told, strict=True)
         ]
 
-    def _items(self, history: sp.csr_matrix, offset: FloatArray, items: IntArray) -> Iterator[_said.Neighbours]:
+    def _items(self, history: sp.csr_matrix, offset: FloatArray, items: IntArray) -> Iterator[_shares.Chosen]:
         """By item: whose ratings of the history (1, I) count for each item, by their place in it."""
         places = np.full(history.shape[1], -1, np.int32)
         places[history.indices] = np.arange(len(history.data))
         values = self._taken(history, offset).data
         for item in items:
-            who, alike, z = _said.of_items(int(item), self.near_, places, values, self._limit)
+            who, alike, z = _shares.of_items(int(item), self.near_, places, values, self._limit)
             yield who, alike, self.spread_[item] * z - self._common
 
-    def _raters(self, compared: sp.csr_matrix, spread_of: FloatArray, items: IntArray) -> Iterator[_said.Neighbours]:
+    def _raters(self, compared: sp.csr_matrix, spread_of: FloatArray, items: IntArray) -> Iterator[_shares.Chosen]:
         """By user: whose ratings count for each item, by code, for who has compared ratings (1, I)."""
         everyone = rated.likeness(compared, self.raters_, self.counts_, self._rule)
         for item in items:
-            who, alike, z = _said.of_people(int(item), self.raters_, everyone, self._limit)
+            who, alike, z = _shares.of_people(int(item), self.raters_, everyone, self._limit)
             z = (z + self.lift_[who] + self.shift_[item] - self.offset_[item]) * self.inverse_[who]
             yield who, alike, spread_of * z - self._common
 
     @property
-    def _limit(self) -> _said.Limit:
-        return _said.Limit(self.neighbours, self.min_neighbours)
+    def _limit(self) -> _shares.Limit:
+        return _shares.Limit(self.neighbours, self.min_neighbours)
 
     @property
     def _common(self) -> float:
@@ -225,7 +231,7 @@ class RatingKnn(Recommender):
             return None
         people = np.unique(added.indices)
         raters = self.raters_[compared.indices][:, people]
-        parts = _said.split(compared.data, raters, centred=self.measure == "pearson")
+        parts = _shares.split(compared.data, raters, centred=self.measure == "pearson")
         return np.asarray((added[:, people] @ parts.T).toarray(), np.float32)
 
     def _compared(self, history: sp.csr_matrix, bias: FloatArray) -> sp.csr_matrix:

@@ -13,7 +13,7 @@ from honeyguide.models.neighbours._baseline import row_of_each
 
 _ROUNDING = 1e-6  # a sum below this part of its terms is the rounding of ratings
 
-Neighbours: TypeAlias = tuple[IntArray, DoubleArray, FloatArray]
+Chosen: TypeAlias = tuple[IntArray, DoubleArray, FloatArray]
 """Whose ratings of an item count (n,): their places among those to choose from, similarities, and what they say."""
 
 
@@ -30,7 +30,7 @@ class Limit:
         return (order if len(order) >= self.least else order[:0]).astype(np.int32)
 
 
-def of_items(item: int, near: sp.csr_matrix, places: IntArray, values: FloatArray, limit: Limit) -> Neighbours:
+def of_items(item: int, near: sp.csr_matrix, places: IntArray, values: FloatArray, limit: Limit) -> Chosen:
     """Of a history's items, at `places` (I,), -1 elsewhere, and with values (M,), those that are `near` (I, I) one."""
     here = slice(near.indptr[item], near.indptr[item + 1])
     place = places[near.indices[here]]
@@ -39,7 +39,7 @@ def of_items(item: int, near: sp.csr_matrix, places: IntArray, values: FloatArra
     return place[kept], alike[kept].astype(np.float64), values[place[kept]]
 
 
-def of_people(item: int, raters: sp.csr_matrix, alike: FloatArray, limit: Limit) -> Neighbours:
+def of_people(item: int, raters: sp.csr_matrix, alike: FloatArray, limit: Limit) -> Chosen:
     """Of the raters (I, U) of an item those most similar, by similarities (U,), and their ratings as they lie there."""
     here = slice(raters.indptr[item], raters.indptr[item + 1])
     who, ratings = raters.indices[here], raters.data[here]
@@ -47,7 +47,7 @@ def of_people(item: int, raters: sp.csr_matrix, alike: FloatArray, limit: Limit)
     return who[kept], alike[who[kept]].astype(np.float64), ratings[kept]
 
 
-def together(found: list[Neighbours], count: int, prior: float) -> tuple[sp.csr_matrix, DoubleArray]:
+def weighted(found: list[Chosen], count: int, prior: float) -> tuple[sp.csr_matrix, DoubleArray]:
     """What each of `count` neighbours adds to each item (C, count), and how far they are trusted together (C,)."""
     weights = np.array([alike.sum() for _, alike, _ in found])
     whole = np.where(weights > 0, weights + prior, 1.0)
