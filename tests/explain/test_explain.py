@@ -221,6 +221,8 @@ def test_of_many_that_are_missing_five_are_named() -> None:
     missing = [Evidence(at, f"t{at}", 5.0, 1.0) for at in range(8)]
     assert wording.of("en").without(missing, 3) == "without t0, t1, t2, t3, t4 and 3 more it would not be among your 3"
     assert wording.of("en").without(missing[:2], 3) == "without t0 and t1 it would not be among your 3"
+    assert wording.of("en").without(missing[:1], 1) == "without t0 it would not come first"
+    assert wording.of("zh").without(missing[:1], 1) == "如果没有《t0》，它就不会排在第一"
     assert (
         wording.of("zh").without(missing, 3)
         == "如果没有《t0》、《t1》、《t2》、《t3》、《t4》等 8 项，它就不会进入你的前 3 个推荐"

@@ -103,7 +103,8 @@ class English:
         """A sentence of the same form."""
         titles = [each.title for each in missing]
         more = [f"{len(titles) - _NAMED} more"] if len(titles) > _NAMED else []
-        return f"without {_join([*titles[:_NAMED], *more], ', ', ' and ')} it would not be among your {k}"
+        place = f"be among your {k}" if k > 1 else "come first"
+        return f"without {_join([*titles[:_NAMED], *more], ', ', ' and ')} it would not {place}"
 
     def nothing(self, known: bool) -> str:
         """A sentence of the same form."""
@@ -166,7 +167,7 @@ class Chinese:
         titles = [f"《{each.title}》" for each in missing]
         named = _join(titles[:_NAMED], "、", "、" if len(titles) > _NAMED else "和")
         more = f"等 {len(titles)} 项" if len(titles) > _NAMED else ""
-        return f"如果没有{named}{more}，它就不会进入你的前 {k} 个推荐"
+        return f"如果没有{named}{more}，它就不会{f'进入你的前 {k} 个推荐' if k > 1 else '排在第一'}"
 
     def nothing(self, known: bool) -> str:
         """A sentence of the same form."""

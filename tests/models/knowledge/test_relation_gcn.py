@@ -21,9 +21,11 @@ from honeyguide.data.dataset import Dataset, Shape
 from honeyguide.data.graph import Graph
 from honeyguide.data.vocabulary import Vocabulary
 from honeyguide.errors import ArtifactError, DivergedError
+from honeyguide.models.contributions import held
 from honeyguide.models.knowledge import _attention, relation_gcn
 from honeyguide.models.knowledge._attention import Neighbours
 from honeyguide.models.knowledge.relation_gcn import RelationGCN
+from honeyguide.models.people import strangers
 from honeyguide.run import Run
 from honeyguide.training import backend
 from honeyguide.training.loop import Trainer
@@ -349,3 +351,15 @@ def test_with_one_seed_it_scores_alike_on_jax_and_tensorflow(tmp_path: Path) -> 
     for name, each in found[0].items():
         np.testing.assert_allclose(found[1][name], each, rtol=1e-2, atol=2e-3, err_msg=name)
         assert each.std() > 0.01
+
+
+def test_an_item_of_the_history_that_is_the_neighbour_itself_is_no_likeness(make: Make) -> None:
+    model = RelationGCN(epochs=1, factors=4).fit(films(make))
+    codes = model.schema_.items.encode(["f0", "f1", "f6"])
+    profile = strangers(model.schema_, [["f0", "f1", "f6"]])
+    parts = model.contributions(profile, model.schema_.items.encode(["f3"]))[0]
+    having = {part.value: part.having for part in parts if part.kind == "path"}
+    assert set(having) == {"d0", "Title of f0"}
+    assert held(profile).tolist() == sorted(codes.tolist())
+    assert having["d0"].tolist() == [True, False, True]  # by the same director
+    assert having["Title of f0"].tolist() == [True, False, False]  # the film that it follows

@@ -195,7 +195,7 @@ class RelationGCN(Recommender):
             shares = spread(history.indices, reach[:, :-1] @ parts.T, profiles)  # (n, H)
             strong = np.argsort(-np.abs(shares.sum(axis=1)), kind="stable")
             called = names(self.entities_[nodes])
-            joined = (self.attention_[codes][:, nodes] != 0).toarray().T  # (n, H)
+            joined = (self.attention_[codes][:, nodes] != 0).toarray().T | (nodes[:, None] == codes)  # (n, H)
             for at in strong[:_PATHS]:
                 relation, node = self.names_[self.by_[low + at]], np.int32(nodes[at])
                 value = called[at] if node >= len(self.seen_) else self.schema_.titles(np.array([node]))[0]
