@@ -76,7 +76,7 @@ def test_two_items_either_of_which_holds_the_place_are_both_named(make: object) 
     model = hg.models.ItemKnn().fit(data)
     found = hg.explain(model, "asker", item="x", k=1, counterfactual=True)
     assert {each.item for each in found.without} == {"a", "b"}
-    assert found.without_sentence == "without Title of a and Title of b it would not be among your 1"
+    assert found.without_sentence == "without Title of a and Title of b it would not come first"
 
 
 def test_the_largest_shares_are_left_out_first(ratings: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
