@@ -23,7 +23,7 @@ from honeyguide.explain import wording
 from honeyguide.explain.attribution import parts
 from honeyguide.explain.counterfactual import counterfactuals
 from honeyguide.explain.histories import Histories, place_of
-from honeyguide.explain.reasons import Evidence, Explanation, Reason, explanation, shares_of
+from honeyguide.explain.reasons import Evidence, Explanation, History, Reason, explanation, shares_of
 from honeyguide.models import lists, people
 from honeyguide.models.base import Recommender, fitted
 from honeyguide.run import Run
@@ -92,10 +92,10 @@ def _explained(
         shares = np.stack([shares_of(each, len(asked.held)) for each in made]) if made else np.zeros((0, 0), np.float32)
         for at, each in zip(free, counterfactuals(asked, items[free], shares[free], k), strict=True):
             missing[at] = each
-    places = _places(scores, asked.candidates, items)
+    places, history = _places(scores, asked.candidates, items), History.of(profile)
     return [
         explanation(
-            profile, user, int(item), float(scores[item]), place, each, method, gone,
+            history, user, int(item), float(scores[item]), place, each, method, gone,
             k=k, most=reasons, language=language,
         )
         for item, place, each, gone in zip(items, places, made, missing, strict=True)

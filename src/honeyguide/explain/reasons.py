@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from honeyguide.arrays import FloatArray, IntArray
+from honeyguide.data.dataset import Schema
 from honeyguide.data.profiles import Profiles
 from honeyguide.data.vocabulary import Id
 from honeyguide.explain import wording
@@ -87,25 +88,53 @@ class Explanation:
         return asdict(self)
 
 
+@dataclass(frozen=True, eq=False)
+class History:
+    """What one person has had, as it is told of: of each item of `held` (H,) its code, id, title, and value if any.
+
+    The value is the last rating, or the sum of counts unless all are 1.
+    """
+
+    schema: Schema
+    codes: IntArray
+    ids: list[Id]
+    titles: list[str]
+    values: list[float] | list[None]
+
+    @staticmethod
+    def of(profile: Profiles) -> History:
+        """From a profile."""
+        codes, schema = held(profile), profile.schema
+        counted = schema.explicit or bool((profile.values != 1.0).any()) or len(codes) < len(profile.items)
+        values = profile.matrix()[0, codes].toarray()[0].tolist() if counted and len(codes) else [None] * len(codes)
+        return History(schema, codes, schema.items.decode(codes).to_list(), schema.titles(codes), values)
+
+    def evidence(self, which: IntArray, shares: FloatArray) -> tuple[Evidence, ...]:
+        """The items at some places, with their shares (H,)."""
+        return tuple(
+            Evidence(self.ids[at], self.titles[at], self.values[at], float(shares[at])) for at in which.tolist()
+        )
+
+
 def explanation(
-    profile: Profiles, user: Id | None, item: int, score: float, place: int | None, parts: Sequence[Part], method: str,
+    history: History, user: Id | None, item: int, score: float, place: int | None, parts: Sequence[Part], method: str,
     missing: IntArray | None, *, k: int, most: int, language: str,
 ) -> Explanation:  # fmt: skip
     """The parts of one score in words: at most so many reasons, `missing` being places in the history or None."""
-    say = wording.of(language)
+    say, schema = wording.of(language), history.schema
     code = np.array([item], np.int32)
     weights = {at: speaks_for(part) for at, part in enumerate(parts)}
     order = sorted((at for at in weights if weights[at] > 0), key=lambda at: (_vague(parts[at]), -weights[at]))
     least = _LEAST * max((weights[at] for at in order), default=0.0)
     kept = [at for at in order if weights[at] >= least][:most]
-    shares = shares_of(parts, len(held(profile)))
-    told = (_reason(profile, item, parts[at], weights[at], say) for at in kept)
+    shares = shares_of(parts, len(history.codes))
+    told = (_reason(history, item, parts[at], weights[at], say) for at in kept)
     reasons = tuple(reason for reason in told if reason.evidence or reason.kind != "history")  # that you had it is none
     if not reasons:
-        reasons = (Reason("rest", 0.0, say.nothing(len(held(profile)) > 0)),)
-    without = () if missing is None else tuple(_evidence(profile, missing, shares))
+        reasons = (Reason("rest", 0.0, say.nothing(len(history.codes) > 0)),)
+    without = () if missing is None else history.evidence(missing, shares)
     return Explanation(
-        user=user, item=profile.schema.items.decode(code)[0], title=profile.schema.titles(code)[0], score=score,
+        user=user, item=schema.items.decode(code)[0], title=schema.titles(code)[0], score=score,
         place=place, method=method, reasons=reasons, rest=score - sum(reason.weight for reason in reasons),
         without=without, without_sentence=say.without(without, k) if without else "",
     )  # fmt: skip
@@ -129,36 +158,24 @@ def shares_of(parts: Sequence[Part], count: int) -> FloatArray:
     return np.sum(shares, axis=0, dtype=np.float32) if shares else np.zeros(count, np.float32)
 
 
-def _reason(profile: Profiles, item: int, part: Part, weight: float, say: wording.Words) -> Reason:
+def _reason(history: History, item: int, part: Part, weight: float, say: wording.Words) -> Reason:
     told: tuple[Evidence, ...] = ()
     alike = True
     if part.shares is not None:
         order = np.argsort(-part.shares, kind="stable")
-        order = order[(part.shares[order] > 0) & (held(profile)[order] != item)]  # that you had it is no reason
+        order = order[(part.shares[order] > 0) & (history.codes[order] != item)]  # that you had it is no reason
         if part.having is not None:  # what has the value itself is named, and only without any what goes with it
             alike = bool(part.having[order].any())
             order = order[part.having[order]] if alike else order
-        told = tuple(_evidence(profile, order[:_EVIDENCE].astype(np.int32), part.shares))
+        told = history.evidence(order[:_EVIDENCE].astype(np.int32), part.shares)
     value = part.value
     if part.kind == "attribute" and not value:  # a number's column, or a vector's
-        value = _cell(profile, item, part.name)
-    said = say.reason(part, value, told, profile.schema, alike=alike)
+        value = _cell(history.schema, item, part.name)
+    said = say.reason(part, value, told, history.schema, alike=alike)
     return Reason(part.kind, weight, said, told, part.name, value)
 
 
-def _evidence(profile: Profiles, which: IntArray, shares: FloatArray) -> list[Evidence]:
-    """The items at some places of `held`, with their values: the last rating, or the sum of counts unless all are 1."""
-    codes, schema = held(profile)[which], profile.schema
-    values = np.asarray(profile.matrix()[0, codes].todense()).ravel() if len(codes) else np.zeros(0)
-    counted = schema.explicit or bool((profile.values != 1.0).any()) or len(held(profile)) < len(profile.items)
-    ids, titles = schema.items.decode(codes).to_list(), schema.titles(codes)
-    return [
-        Evidence(each, title, float(value) if counted else None, float(shares[at]))
-        for each, title, value, at in zip(ids, titles, values, which, strict=True)
-    ]
-
-
-def _cell(profile: Profiles, item: int, column: str) -> str:
+def _cell(schema: Schema, item: int, column: str) -> str:
     """A number of the item's row; nothing for a list of them."""
-    value = profile.schema.item_table[column][item]
+    value = schema.item_table[column][item]
     return wording.number(value) if isinstance(value, int | float) else ""

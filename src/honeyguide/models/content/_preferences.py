@@ -97,14 +97,14 @@ def contributions(
     """
     positives = profiles.positives()
     wanted = np.asarray((items[positives.indices] @ matrix), np.float32)  # (M, D)
-    found = []
+    own, found = items[held(profiles)], []
     for item in which:
         row = items[int(item)]
         shares = spread(positives.indices, (wanted[:, row.indices] * row.data).T, profiles)  # (attributes of it, H)
         together: dict[tuple[str, str], FloatArray] = {}
         for at, share in zip(row.indices, shares, strict=True):
             together[names[at]] = together[names[at]] + share if names[at] in together else share
-        alike = having(profiles, items, row, names)
+        alike = having(own, row, names)
         found.append(
             [Part("attribute", float(share.sum()), share, *name, alike[name]) for name, share in together.items()]
         )
@@ -112,11 +112,10 @@ def contributions(
 
 
 def having(
-    profiles: Profiles, items: sp.csr_matrix, row: sp.csr_matrix, names: Sequence[tuple[str, str]]
+    own: sp.csr_matrix, row: sp.csr_matrix, names: Sequence[tuple[str, str]]
 ) -> dict[tuple[str, str], BoolArray]:
-    """(H,) which items of the history have each attribute of an item (1, D), by its name; of a number, a near one."""
-    codes = held(profiles)
-    has = (items[codes][:, row.indices] != 0).toarray()  # (H, attributes of it)
+    """(H,) which items of a history (H, D) have each attribute of an item (1, D), by name; of a number, a near one."""
+    has = (own[:, row.indices] != 0).toarray()  # (H, attributes of it)
     found: dict[tuple[str, str], BoolArray] = {}
     for at, mark in zip(row.indices, has.T, strict=True):
         found[names[at]] = found[names[at]] | mark if names[at] in found else mark

@@ -38,7 +38,7 @@ from honeyguide.kernels.confidence import descend
 from honeyguide.kernels.spectrum import cosines
 from honeyguide.models.base import Content, Recommender, Task
 from honeyguide.models.content import _preferences
-from honeyguide.models.contributions import Part, spread
+from honeyguide.models.contributions import Part, held, spread
 from honeyguide.params import param
 from honeyguide.run import Run
 
@@ -124,9 +124,13 @@ class HybridMf(Recommender):
     def _user_attributes(self, profiles: Profiles) -> sp.csr_matrix:
         return Features.of_state(self.user_kinds_).encode(profiles.attributes, len(profiles))  # (B, P)
 
-    def _item_attributes(self, schema: Schema) -> sp.csr_matrix:
+    def _item_attributes(self, schema: Schema, items: IntArray | None = None) -> sp.csr_matrix:
+        """(I, Q) of all items, or (C, Q) of some."""
         table: pl.DataFrame | None = schema.item_table if schema.item_table.width else None
-        return Features.of_state(self.item_kinds_).encode(table, len(schema.items))  # (I, Q)
+        count = len(schema.items) if items is None else len(items)
+        return Features.of_state(self.item_kinds_).encode(
+            table if table is None or items is None else table[items], count
+        )
 
     def _penalties(self, weights: sp.csr_matrix, count: int) -> FloatArray:
         """(R,) r of each row, `count` being the number of columns that are present."""
@@ -181,10 +185,11 @@ class HybridMf(Recommender):
         system = (known.T * weights.data) @ known  # (F, F)
         system[np.diag_indices(len(system))] += self.spectrum_ + self._penalties(weights, self.present_)[0]
         shown = np.linalg.solve(system, (known * (1.0 + weights.data[:, None])).T)  # (F, M)
-        person, features = self.user_vectors(profiles)[0], self._item_attributes(self.schema_)
-        names, found = Features.of_state(self.item_kinds_).names(), []
-        for item in items:
-            row = features[int(item)]
+        person, names = self.user_vectors(profiles)[0], Features.of_state(self.item_kinds_).names()
+        features, own_features = (self._item_attributes(self.schema_, codes) for codes in (items, held(profiles)))
+        found = []
+        for place, item in enumerate(items):
+            row = features[place]
             told = self.item_features_[row.indices] * row.data[:, None]  # (attributes of it, F)
             vectors: dict[tuple[str, str], FloatArray] = {("", ""): self.item_vectors_[item] - told.sum(axis=0)}
             for at, vector in zip(row.indices, told, strict=True):
@@ -192,7 +197,7 @@ class HybridMf(Recommender):
             each = np.array(list(vectors.values()))  # (1 + attributes, F)
             shares, totals = spread(weights.indices, (each @ shown).astype(np.float32), profiles), each @ person
             own, rest = float(shares[0].sum()), float(totals[0] - shares[0].sum())
-            alike = _preferences.having(profiles, features, row, names)
+            alike = _preferences.having(own_features, row, names)
             parts = [
                 Part("attribute", float(total), share, *name, alike[name])
                 for name, total, share in zip(list(vectors)[1:], totals[1:], shares[1:], strict=True)
