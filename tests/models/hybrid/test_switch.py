@@ -14,6 +14,7 @@ import honeyguide as hg
 from honeyguide.data.dataset import Dataset
 from honeyguide.errors import ParameterError, UnsupportedError
 from honeyguide.models import registry
+from honeyguide.models.hybrid import _trust
 from honeyguide.models.hybrid._trust import LEVELS, simplex
 from honeyguide.models.hybrid.switch import Switch
 from honeyguide.run import Run
@@ -146,8 +147,7 @@ def test_new_items_stand_where_the_able_models_see_them_and_are_worth_it(data: D
     both = Switch(models="item_knn,attributes,text:columns=name").fit(planted(names=True), run=RUN)
     parts, found = [member.score(data.profiles()) for member in both.members_[1:]], both.score(data.profiles())
     for user in users:
-        shares, worth = both.weights_[level[user], 1:], both.validation_[level[user]]
-        shares = shares / shares.sum() if shares.sum() else np.full(2, 0.5)
+        shares, worth = both.new_weights_[1:], both.validation_[level[user]]
         discount = min(1.0, float(shares @ worth[1:3]) / worth[3])
         mine = data.items[data.users == user]
         mixed = [share * z(part[user].astype(np.float64), had, mine) for share, part in zip(shares, parts, strict=True)]
@@ -157,6 +157,57 @@ def test_new_items_stand_where_the_able_models_see_them_and_are_worth_it(data: D
     assert new["item"].equals(content.recommend(users, items=range(42, 48), k=6)["item"])
     bare = Switch(models="item_knn,popular").fit(data).score(data.profiles())
     assert (bare[:, 42:].max(axis=1) < bare[:, :42].min(axis=1)).all()
+
+
+def two_tastes() -> Dataset:
+    """People who have items of one kind and of one colour, mostly those that are of both."""
+    rng, rows = np.random.default_rng(1), []
+    things = [(i, KINDS[i % 3], ("red", "blue")[i // 3 % 2]) for i in range(240)]
+    for user in range(120):
+        alike = np.array([(i % 3 == user % 3) + (i // 3 % 2 == user // 3 % 2) for i in range(240)])
+        rows += [(user, int(i)) for i in np.flatnonzero(rng.random(240) < np.array([0.01, 0.06, 0.2])[alike])]
+    events = pl.DataFrame(rows, schema=["user", "item"], orient="row")
+    return hg.read(events, items=pl.DataFrame(things, schema=["id", "kind", "colour"], orient="row"))
+
+
+def test_weights_of_new_items_are_those_of_items_held_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By plain loops: a tenth of the items is taken out and ranked for whoever has them; a clear lead wins."""
+    data = two_tastes()
+    models = ("item_knn", "attributes:columns=kind", "attributes:columns=colour")
+    seen: list[np.ndarray] = []
+    clearest = _trust._clearest
+    monkeypatch.setattr(_trust, "_clearest", lambda gains, usual: (seen.append(gains), clearest(gains, usual))[1])
+    model = Switch(models=",".join(models), folds=2).fit(data, run=RUN)
+    rng, have = RUN.rng(1), data.positives().toarray() > 0
+    n_users, n_items = have.shape
+    had = np.flatnonzero(have.any(axis=0))
+    new = set(rng.permutation(had)[: len(had) // 10].tolist())
+    rest = data.take(np.array([item not in new for item in data.items]))
+    fitted = [hg.models.Attributes(columns=column).fit(rest, run=RUN) for column in ("kind", "colour")]
+    said, known = [one.score(rest.profiles()) for one in fitted], np.isin(np.arange(n_items), sorted(set(had) - new))
+    mixtures, gains = simplex(2), []
+    for user in range(n_users):
+        wanted = [item for item in sorted(new) if have[user, item]]
+        mine = rest.items[rest.users == user]
+        if not wanted or not len(mine):
+            continue
+        parts = [z(each[user].astype(np.float64), known, mine) for each in said]
+        row = []
+        for mixture in mixtures:
+            best = sorted(sorted(new), key=lambda item: -round(float(mixture @ [part[item] for part in parts]), 9))[:10]
+            gain = sum(1.0 / np.log2(place + 2.0) for place, item in enumerate(best) if item in wanted)
+            row.append(gain / sum(1.0 / np.log2(place + 2.0) for place in range(min(10, len(wanted)))))
+        gains.append(row)
+    table = np.array(gains)
+    np.testing.assert_allclose(seen[-1].T, table, atol=1e-9)
+    alone = max((0, len(mixtures) - 1), key=lambda at: table.mean(axis=0)[at])
+    best = int(table.mean(axis=0).argmax())
+    ahead = table[:, best] - table[:, alone]
+    due = best if ahead.mean() > 2.0 * np.sqrt(ahead.var() / len(ahead)) else alone
+    np.testing.assert_allclose(model.new_weights_, [0.0, *mixtures[due]])
+    assert 0.0 < model.new_weights_[1] < 1.0  # people go by both
+    one = Switch(models="item_knn,attributes", folds=2).fit(data, run=RUN)
+    assert one.new_weights_.tolist() == [0.0, 1.0]
 
 
 RANKING = [name for name in registry.names() if registry.load(name).task == "ranking"]
@@ -194,7 +245,7 @@ def test_what_comes_after_the_fit_is_known_to_those_that_took_it_in(name: str) -
     events = pl.DataFrame({"user": data.users, "item": data.items})
     data = hg.read(events, items=pl.DataFrame({"id": range(48), "kind": kinds}), graph=graph)
     model = Switch(models=f"attributes,{name}", folds=2).fit(data, run=RUN)
-    model.weights_ = np.tile([0.0, 1.0], (len(LEVELS), 1))
+    model.new_weights_ = np.array([0.0, 1.0])
     more = model.with_items(pl.DataFrame({"id": [100, 101, 102], "kind": KINDS}))
     first = more.recommend(list(range(60)), items=[100, 101, 102], k=1)
     assert (first["item"] == 100 + first["user"] % 3).mean() > 0.95

@@ -1,8 +1,9 @@
 """How far each of several models is to be trusted, by how much is known of a person: what switch.py is fitted by.
 
 People are dealt into parts; each part is held out in turn from all models and asked about as new, with so many of
-their positives shown, any or the first in time, and the others hidden. Time: the models' fits, O(levels U I M) for U
-people, I items and M models, and O(levels U G P) for G mixtures and the P items that the models propose.
+their positives shown, any or the first in time, and the others hidden. For items that nobody has, items are held out.
+Time: the models' fits, O(levels U I M) for U people, I items and M models, and O(levels U G P) for G mixtures and the P
+items that the models propose.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ _K = 10  # of ndcg
 _POOL = 100  # best items of each model that a mixture chooses from
 _PEOPLE = 2000  # asked about at most
 _MIXTURES = 300  # at most
+_HELD = 10  # one in so many items is held out
 _ERRORS = 2.0  # standard errors that a mixture has to be ahead by
 _TIE = 1e-13  # less than what scores differ by where they do
 
@@ -66,13 +68,50 @@ def judge(
     return _weighed([np.concatenate(each, axis=1) for each in gains], np.concatenate(whole, axis=1), mixtures)
 
 
+def judge_new(make: Callable[[], Sequence[Recommender]], able: BoolArray, data: Dataset, *, run: Run) -> DoubleArray:
+    """(M,) the mixture for items that nobody has, of the models that are `able` to know them.
+
+    A tenth of the items is held out with all events from these models, and people who have some of it are asked about.
+    The best model alone, or a mixture that is ahead of it by more than two standard errors over people.
+    """
+    out: DoubleArray = able / max(1, able.sum())
+    rng, positives = run.rng(1), data.positives()
+    had = np.flatnonzero(np.bincount(positives.indices, minlength=data.n_items))
+    new = np.zeros(data.n_items, bool)
+    new[rng.permutation(had)[: len(had) // _HELD]] = True
+    rest, wanted = data.take(~new[data.items]), positives.multiply(new[None]).tocsr()
+    wanted.eliminate_zeros()
+    people = np.flatnonzero((np.diff(wanted.indptr) > 0) & (np.diff(rest.positives().indptr) > 0))
+    if able.sum() < 2 or not len(people):
+        return out
+    people = np.sort(rng.permutation(people)[:_PEOPLE])
+    members = [model.fit(rest, run=run) for model, knows in zip(make(), able, strict=True) if knows]
+    known = np.zeros(data.n_items, bool)
+    known[had] = ~new[had]
+    mixtures = simplex(len(members))
+    gains = _gains(members, rest.profiles(people), wanted[people].astype(bool), known, mixtures, among=new)
+    out[able] = mixtures[_clearest(gains, _best_alone(gains, mixtures))]
+    return out
+
+
+def _alone(mixtures: DoubleArray) -> LongArray:
+    """(M,) which of the mixtures (G, M) is each model alone."""
+    return np.array([np.flatnonzero(mixtures[:, model] == 1.0)[0] for model in range(mixtures.shape[1])])
+
+
+def _best_alone(gains: DoubleArray, mixtures: DoubleArray) -> int:
+    """Which of these is the best by what people have of each mixture (G, P)."""
+    alone = _alone(mixtures)
+    return int(alone[gains.mean(axis=1)[alone].argmax()])
+
+
 def _weighed(gains: list[DoubleArray], whole: DoubleArray, mixtures: DoubleArray) -> tuple[DoubleArray, DoubleArray]:
     """What `judge` gives, of what people have of each mixture (G, P) at each level and with nearly all they have."""
     models = mixtures.shape[1]
     weights, found = np.full((len(LEVELS), models), 1.0 / models), np.full((len(LEVELS), models + 1), np.nan)
     if whole.shape[1]:
-        alone = np.array([np.flatnonzero(mixtures[:, model] == 1.0)[0] for model in range(models)])
-        most = _clearest(whole, int(alone[whole.mean(axis=1)[alone].argmax()]))
+        alone = _alone(mixtures)
+        most = _clearest(whole, _best_alone(whole, mixtures))
         for level, each in enumerate(gains):
             best = _clearest(each, most)
             weights[level] = mixtures[best]
@@ -154,10 +193,11 @@ def _asked(profiles: Profiles, timed: bool, rng: np.random.Generator) -> Iterato
 
 
 def _gains(
-    members: Sequence[Recommender], shown: Profiles, hidden: sp.csr_matrix, known: BoolArray, mixtures: DoubleArray
-) -> DoubleArray:
-    """(G, B) ndcg@10 of the lists of each mixture."""
-    codes, out = np.flatnonzero(known), np.empty((len(mixtures), len(shown)))
+    members: Sequence[Recommender], shown: Profiles, hidden: sp.csr_matrix, known: BoolArray, mixtures: DoubleArray,
+    among: BoolArray | None = None,
+) -> DoubleArray:  # fmt: skip
+    """(G, B) ndcg@10 of the lists of each mixture, of the items (I,) that are `known`, or `among` others."""
+    codes, out = np.flatnonzero(known if among is None else among), np.empty((len(mixtures), len(shown)))
     step = max(1, _CELLS // (len(known) * len(members)))
     ideal = np.cumsum(_discounts(_K))
     for first in range(0, len(shown), step):

@@ -10,13 +10,14 @@
 ndcg@10 for people with nearly all that they have; another one takes its place for an n where it is ahead of it by more
 than two standard errors, and so has a mixture to be ahead of the best model alone.
 
-Items that nobody has among their positives are scored by the models that know such items, by attributes or a graph, in
-the same proportions, or in equal ones where these are not trusted with anything; and the scores are multiplied by what
-lists of these models were worth beside those of all (at most 1), so that a new item comes first where one knows enough
-to say so. Where no model knows items so, they come after all others. What `with_items` brings is such an item, known to
-the models that can take it in.
+Items that nobody has among their positives are scored by the models that know such items, by attributes or a graph: by
+the best of these, or the mixture, by the same rule, for a tenth of the items that is held out. The scores are
+multiplied by what lists of these models were worth beside those of all (at most 1), so that a new item comes first
+where one knows enough to say so. Where no model knows items so, they come after all others. What `with_items` brings is
+such an item, known to the models that can take it in.
 
-Fit: each model `folds` + 1 times. Memory: that of the largest fit, and what all keep. A list takes the time of all.
+Fit: each model `folds` + 1 times, and once more where several know new items. Memory: that of the largest fit, and what
+all keep. A list takes the time of all.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ from honeyguide.data.profiles import Profiles
 from honeyguide.errors import ParameterError, UnsupportedError
 from honeyguide.models import registry
 from honeyguide.models.base import Extensible, FoldIn, Recommender, Task
-from honeyguide.models.hybrid._trust import judge, level_of, seen_in, standard
+from honeyguide.models.hybrid._trust import judge, judge_new, level_of, seen_in, standard
 from honeyguide.models.renew import extended
 from honeyguide.params import param
 from honeyguide.run import Run
@@ -48,11 +49,11 @@ class Switch(Recommender):
 
     `models` are names, each with hyperparameters where they are not the defaults: "als:factors=64,attributes,popular".
     `weights_` (L, M) are the weights from 0, 1, 2, 4, … 128 positives on, `validation_` (L, M + 1) the
-    ndcg@10 of each model alone, and of the mixture, that they were chosen by.
+    ndcg@10 of each model alone, and of the mixture, that they were chosen by; `new_weights_` (M,) those for new items.
     """
 
     task: ClassVar[Task] = "ranking"
-    shapes: ClassVar[Mapping[str, str]] = {"weights_": "LM", "able_": "M", "had_": "I"}
+    shapes: ClassVar[Mapping[str, str]] = {"weights_": "LM", "new_weights_": "M", "able_": "M", "had_": "I"}
 
     models: str = param("ease,hybrid_mf,popular", help="names of ranking models, each with :parameter=value")
     folds: int = param(3, low=2, help="parts of people that are held out in turn")
@@ -79,14 +80,16 @@ class Switch(Recommender):
 
     def _fit(self, data: Dataset, run: Run) -> None:
         quiet = replace(run, progress=False, checkpoint=None)
-        with run.track("fitting the models of Switch", self.folds + 1) as bar:
+        told = {"attributes": data.schema.item_table.width > 0, "graph": data.graph is not None}
+        self.able_ = np.array([any(told[content] for content in model.item_content) for model in self._made()])
+        with run.track("fitting the models of Switch", self.folds + 2) as bar:
             self.weights_, self.validation_ = judge(
                 self._made, data, folds=self.folds, timed=self.shown == "first", run=quiet, told=bar.advance
             )
+            self.new_weights_ = judge_new(self._made, self.able_, data, run=quiet)
+            bar.advance()
             self.members_ = tuple(model.fit(data, run=quiet) for model in self._made())
         self.had_ = np.bincount(data.positives().indices, minlength=data.n_items) > 0
-        told = {"attributes": data.schema.item_table.width > 0, "graph": data.graph is not None}
-        self.able_ = np.array([any(told[content] for content in model.item_content) for model in self.members_])
 
     def _extend(self, schema: Schema) -> None:
         """Let the models that know items by their attributes learn new ones, the last of `schema`, if they can."""
@@ -130,12 +133,12 @@ class Switch(Recommender):
 
     def _of_new(self, which: BoolArray) -> DoubleArray:
         """(L, M) the weights for items without positives, that some of the models (M,) know."""
-        able = self.weights_ * which
-        able[able.sum(axis=1) == 0] = which
-        able /= np.maximum(able.sum(axis=1, keepdims=True), 1e-30)
-        alone, all_ = self.validation_[:, :-1], self.validation_[:, -1]
-        worth = np.divide((able * alone).sum(axis=1), all_, out=np.ones(len(able)), where=all_ > 0)  # NaN: not known
-        return np.asarray(able * np.clip(np.nan_to_num(worth, nan=1.0), 0.0, 1.0)[:, None])
+        shares = self.new_weights_ * which
+        shares = shares if shares.any() else which.astype(np.float64)
+        shares /= max(shares.sum(), 1e-30)
+        alone, all_ = self.validation_[:, :-1] @ shares, self.validation_[:, -1]
+        worth = np.divide(alone, all_, out=np.ones(len(alone)), where=all_ > 0)  # NaN: not known
+        return np.asarray(np.clip(np.nan_to_num(worth, nan=1.0), 0.0, 1.0)[:, None] * shares)
 
     def memory(self, shape: Shape) -> int:
         made = self._made()
