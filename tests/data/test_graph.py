@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -168,3 +169,18 @@ def test_state_goes_into_a_file_and_comes_back(films: Graph) -> None:
     assert told(back) == told(films)
     assert back.fingerprint() == films.fingerprint()
     assert back.links.tolist() == films.links.tolist()
+
+
+@pytest.mark.parametrize(
+    ("entities", "names"),
+    [
+        (["Kurosawa", "1985", "m.jackson", "Q"], ["Kurosawa", "1985", "m.jackson", "Q"]),
+        (["m.03gnv8r", "/m/0abc", "g.11b6", "Q42"], ["", "", "", ""]),
+        ([3, 1985, 7, 9], ["", "", "", ""]),
+    ],
+)
+def test_entities_are_called_by_what_a_person_can_read(entities: list[Any], names: list[str]) -> None:
+    vocabulary = Vocabulary.of(entities)
+    nothing = np.zeros(0, np.int32)
+    graph = Graph(vocabulary, (), nothing, nothing, nothing, nothing)
+    assert graph.names(vocabulary.encode(entities)) == names

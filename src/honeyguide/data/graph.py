@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from honeyguide.data.dataset import Schema
 
 INVERSE = "~"  # before the name of a relation, it is the relation the other way round
-_CODE = re.compile(r"\d+|/?[mg][./]\w+|Q\d+")  # an id that tells a person nothing
+_CODE = re.compile(r"/?[mg][./][01]\w+|Q\d+")  # ids of Freebase and Wikidata, which tell a person nothing
 _OF = "\x1f"  # between a column and its value in the id of an entity made of attributes; no text holds it
 
 
@@ -151,10 +151,12 @@ class Graph:
         return Edges(heads[again], self.relations[rows[again]], tails, entities)
 
     def names(self, codes: IntArray) -> list[str]:
-        """What to call entities in a reason: their ids, or "" for numbers and the codes of Freebase and Wikidata.
+        """What to call entities in a reason: their ids, or "" where all are numbers, and for codes (`_CODE`).
 
         One made of attributes is called by the value, or by the item's id.
         """
+        if self.entities.kind == "integer":
+            return [""] * len(codes)
         ids = self.entities.decode(codes).cast(pl.String)
         return [name.rpartition(_OF)[2] if _OF in name or not _CODE.fullmatch(name) else "" for name in ids]
 
