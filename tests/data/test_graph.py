@@ -120,7 +120,6 @@ def test_attributes_make_a_graph() -> None:
     )  # fmt: skip
     assert data.graph.names(data.graph.links[:3]) == ["1", "2", "3"]
     assert data.graph.links[3] == -1
-    assert data.graph.of_attributes
     bare = read(pl.DataFrame({"user": [1, 1], "item": [2, 1]}))
     with pytest.raises(DataError, match="graph='attributes' needs a column of categories or values"):
         bare.with_graph("attributes")
@@ -142,7 +141,6 @@ def test_data_carry_their_graph(make: Make) -> None:
     assert "triples" not in repr(bare)
     with pytest.raises(ParameterError, match="graph must be a Graph of 4 items, 'attributes' or None, got one of 3"):
         bare.with_graph(data.graph.relinked(np.array([0, 1, 2])))
-    assert not data.graph.of_attributes
     with pytest.raises(ParameterError, match="got 'genres'"):
         bare.with_graph("genres")  # type: ignore[arg-type]
     with pytest.raises(ParameterError, match=r"got a DataFrame; read\(..., graph=\) takes a file or a frame"):
@@ -176,6 +174,7 @@ def test_state_goes_into_a_file_and_comes_back(films: Graph) -> None:
     [
         (["Kurosawa", "1985", "m.jackson", "Q"], ["Kurosawa", "1985", "m.jackson", "Q"]),
         (["m.03gnv8r", "/m/0abc", "g.11b6", "Q42"], ["", "", "", ""]),
+        (["wd:Q42", "http://www.wikidata.org/entity/Q42", "<http://rdf.freebase.com/ns/m.0abc>"], ["", "", ""]),
         ([3, 1985, 7, 9], ["", "", "", ""]),
     ],
 )

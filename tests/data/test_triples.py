@@ -86,6 +86,8 @@ def test_frames(frame: Any) -> None:
     if frame is pl.DataFrame:
         kg = kg.with_columns(pl.col("head").cast(pl.Int32))
         assert read_graph(kg, items=NUMBERS).fingerprint() == graph.fingerprint()  # of one type, whatever its length
+        kg = kg.with_columns(pl.Series("tail", [42, 8, 2**63], dtype=pl.UInt64))
+        assert entities(read_graph(kg, items=NUMBERS)) == ["7", "8", "42"]
 
 
 @pytest.mark.parametrize("frame", [pd.DataFrame, pl.DataFrame])

@@ -153,15 +153,19 @@ def test_without_what_has_the_value_others_go_with_it(make: object) -> None:
     assert said == "kind：b，与《7》一样"
 
 
-def test_numbers_are_near_and_not_the_same(make: object) -> None:
+def test_numbers_and_vectors_are_nobodys_else(make: object) -> None:
+    """Nothing is said to be the same or near: what speaks for the item is named, whatever its number is."""
     rows = [(u, i, 5.0, 0) for u in range(30) for i in range(24) if (u + i) % 5 and (u % 2) == (i < 12)]
     data = make(rows)  # type: ignore[operator]
-    years = pl.DataFrame({"year": [1950 + i if i < 12 else 1990 + i for i in range(24)]})
-    model = hg.models.Attributes().fit(replace(data, schema=replace(data.schema, item_table=years)))
-    found = hg.explain(model, history=[(1, 5.0), (20, 5.0)], item=2).reasons[0]
-    assert found.sentence == "year: 1952, near that of 1"
+    table = pl.DataFrame({"year": [1950 + i if i < 12 else 1990 + i for i in range(24)]})
+    model = hg.models.Attributes().fit(replace(data, schema=replace(data.schema, item_table=table)))
+    found = hg.explain(model, history=[(1, 5.0)], item=2).reasons[0]
+    assert found.sentence == "year: 1952, which goes with 1"
     assert found.evidence[0].item == 1
-    assert hg.explain(model, history=[(1, 5.0)], item=2, language="zh").reasons[0].sentence == "year：1952，与《1》相近"
+    assert hg.explain(model, history=[(1, 5.0)], item=2, language="zh").reasons[0].sentence == "year：1952，与《1》相配"
+    table = pl.DataFrame({"shape": [[1.0, 0.1 * i] if i < 12 else [0.1 * i, -1.0] for i in range(24)]})
+    model = hg.models.Text().fit(replace(data, schema=replace(data.schema, item_table=table, kinds={})))
+    assert hg.explain(model, history=[(1, 5.0)], item=2).reasons[0].sentence == "by its shape it goes with 1"
 
 
 @pytest.mark.parametrize("draws", ["order", "ratings"])
@@ -193,28 +197,42 @@ def test_popular_says_who_likes_or_has_it(make: object) -> None:
 
 
 @pytest.mark.parametrize(
-    ("part", "told", "english", "chinese"),
+    ("part", "told", "alike", "english", "chinese"),
     [
         (
-            ("directed_by", "Kurosawa"), ["Ran"],
+            ("directed_by", "Kurosawa"), ["Ran"], True,
             "directed by: Kurosawa, as in Ran", "directed by：Kurosawa，与《Ran》一样",
         ),
-        (("~follows", "Up 2"), ["Up 2"], "Up 2 follows it", "Up 2 follows 它"),
-        (("follows", "Up"), ["Up"], "follows: Up", "follows：Up"),
         (
-            ("film.film.country", ""), ["Ran", "Up"],
-            "its country: the same as that of Ran and Up", "country与《Ran》和《Up》相同",
+            ("directed_by", "Kurosawa"), ["Up"], False,
+            "directed by: Kurosawa, which goes with Up", "directed by：Kurosawa，与《Up》相配",
         ),
-        (("film.film.country", ""), [], "its country suits your taste", "country符合你的口味"),
+        (("~follows", "Up 2"), ["Up 2"], True, "Up 2 (follows)", "Up 2（follows）"),
+        (("~film", "Nolan"), ["Ran"], True, "Nolan (film), as in Ran", "Nolan（film），与《Ran》一样"),
+        (("follows", "Up"), ["Up"], True, "follows: Up", "follows：Up"),
+        (("5", "Up"), ["Ran"], True, "Up, as in Ran", "Up，与《Ran》一样"),
+        (
+            ("film.film.country", ""), ["Ran", "Up"], True,
+            "country: the same as Ran and Up", "country与《Ran》和《Up》相同",
+        ),
+        (
+            ("~film.director.film", ""), ["Ran"], True,
+            "it has something in common with Ran", "与《Ran》有共同之处",
+        ),
+        (("5", ""), ["Ran"], True, "it has something in common with Ran", "与《Ran》有共同之处"),
+        (
+            ("film.film.country", ""), ["Ran"], False,
+            "what is known of it suits your taste", "它的相关信息符合你的口味",
+        ),
     ],
 )  # fmt: skip
 def test_ways_through_a_graph(
-    part: tuple[str, str], told: list[str], english: str, chinese: str, ratings: Dataset
+    part: tuple[str, str], told: list[str], alike: bool, english: str, chinese: str, ratings: Dataset
 ) -> None:
     named = [Evidence(title, title, 5.0, 1.0) for title in told]
     for language, sentence in (("en", english), ("zh", chinese)):
         words = wording.of(language)
-        assert words.reason(Part("path", 1.0, None, *part), part[1], named, ratings.schema, alike=True) == sentence
+        assert words.reason(Part("path", 1.0, None, *part), part[1], named, ratings.schema, alike=alike) == sentence
 
 
 def test_of_many_that_are_missing_five_are_named() -> None:
@@ -230,6 +248,26 @@ def test_of_many_that_are_missing_five_are_named() -> None:
     assert wording.of("zh").without(missing[:2], 3) == "如果没有《t0》和《t1》，它就不会进入你的前 3 个推荐"
 
 
+def test_that_you_had_it_takes_no_place_among_the_reasons(ratings: Dataset) -> None:
+    model, items = hg.models.HybridMf().fit(ratings), ratings.schema.items.series().to_list()
+    one, more = (hg.explain(model, history=[items[1]], item=items[1], reasons=most) for most in (1, 5))
+    assert one.reasons == more.reasons[:1]
+    assert one.reasons[0].kind == "attribute"
+
+
+@pytest.mark.parametrize(("name", "settings"), [("hybrid_mf", {}), ("two_tower", {"epochs": 20, "factors": 8})])
+def test_who_you_are_is_a_taste_and_not_what_everyone_likes(name: str, settings: dict[str, int]) -> None:
+    rows = [(u, i) for u in range(60) for i in range(30) if (u % 2) == (i % 2) and (u + i) % 3]
+    events = pl.DataFrame(rows, schema=["user", "item"], orient="row")
+    people = pl.DataFrame({"user": range(60), "club": [("chess", "rugby")[u % 2] for u in range(60)]})
+    model = hg.model(name, **settings).fit(hg.read(events, users=people))
+    found = hg.explain(model, history=[], attributes={"club": "chess"}, k=1)[0]
+    assert found.item % 2 == 0
+    assert "it suits your taste" in list(found.sentences())
+    nobody = hg.explain(model, history=[], k=1)[0]
+    assert "taste" not in [reason.kind for reason in nobody.reasons]
+
+
 def test_no_more_reasons_are_told_than_asked_for(ratings: Dataset) -> None:
     model, user = hg.models.HybridMf().fit(ratings), ratings.schema.users.series()[3]
     all_, two = (hg.explain(model, user, k=6, reasons=most) for most in (9, 2))
@@ -238,7 +276,8 @@ def test_no_more_reasons_are_told_than_asked_for(ratings: Dataset) -> None:
 
 
 def test_numbers_are_written_out() -> None:
-    assert [wording.number(n) for n in (1979, 4.5, 1234567.0, 0.1 + 0.2)] == ["1979", "4.5", "1234567", "0.3"]
+    numbers = (1979, 4.5, 1234567.0, 1234567.5, 0.1 + 0.2, 0.000123456, -0.0)
+    assert [wording.number(n) for n in numbers] == ["1979", "4.5", "1234567", "1234567.5", "0.3", "0.000123", "0"]
 
 
 def test_what_is_refused(ease: Recommender, ratings: Dataset) -> None:

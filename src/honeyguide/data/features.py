@@ -11,8 +11,8 @@ A column's numbers in a row have a Euclidean norm of about 1, whatever its kind:
     text        TF-IDF of words (each Han character is one), to norm 1; tf = 1 + ln count, idf = 1 + ln((1+R) / (1+df))
     vector      a list of numbers, all of one length, to norm 1: an embedding from elsewhere
 
-Values that fewer than two rows have are left out, as are words that more than half have, or a tenth where that is more
-than 50; nothing known gives no number.
+Values that fewer than two rows have are left out, as are words that more than half have, or more than 50 rows and more
+than a tenth of them; nothing known gives no number.
 O(cells) time; memory 16 bytes for each number that is not 0.
 """
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from honeyguide.data.dataset import Schema
 
 INVERSE = "~"  # before the name of a relation, it is the relation the other way round
-_CODE = re.compile(r"/?[mg][./][01]\w+|Q\d+")  # ids of Freebase and Wikidata, which tell a person nothing
+_CODE = re.compile(r"(.*[:/])?([mg][./][01]\w+|Q\d+)>?")  # ids of Freebase and Wikidata, which tell a person nothing
 _OF = "\x1f"  # between a column and its value in the id of an entity made of attributes; no text holds it
 
 
@@ -85,11 +85,6 @@ class Graph:
             entities, tuple(c.name for c in features.columns), links[found.row],
             column[found.col].astype(np.int32), entities.encode(pl.Series(values, dtype=pl.String))[found.col], links,
         )  # fmt: skip
-
-    @property
-    def of_attributes(self) -> bool:
-        """Whether `from_attributes` made it."""
-        return self.n_entities > 0 and _OF in str(self.entities.decode(np.zeros(1, np.int32))[0])
 
     @property
     def n_entities(self) -> int:
@@ -151,9 +146,10 @@ class Graph:
         return Edges(heads[again], self.relations[rows[again]], tails, entities)
 
     def names(self, codes: IntArray) -> list[str]:
-        """What to call entities in a reason: their ids, or "" where all are numbers, and for codes (`_CODE`).
+        """What to call entities in a reason: their ids.
 
-        One made of attributes is called by the value, or by the item's id.
+        "" where all are numbers, and for codes of Freebase and Wikidata. One made of attributes is called by the value,
+        or by the item's id.
         """
         if self.entities.kind == "integer":
             return [""] * len(codes)

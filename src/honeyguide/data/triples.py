@@ -33,6 +33,7 @@ _USUAL = {
     "entity": ("entity", "entityid", "node", "nodeid", "wikidata", "wikidataid", "freebase", "freebaseid"),
 }
 _MEND = "mend the rows at their source, or leave them out with invalid='drop'"
+_SHORT = {pl.Int8, pl.Int16, pl.Int32, pl.Int64, pl.UInt8, pl.UInt16, pl.UInt32}  # integers that Int64 holds
 _SAID: dict[str, tuple[Severity, str, str]] = {  # severity, what rows are, what to do; in the order of the report
     "unreadable": ("error", "that cannot be read", _MEND),
     "encoding": ("error", "with bytes of another encoding", "write the file as UTF-8"),
@@ -88,10 +89,11 @@ def gather_graph(source: Any, *, items: Vocabulary, links: Any = None) -> Triple
     """The graph of a source whatever its state, without the rows at fault, which are noted."""
     faults, frame, typed = _opened(source, ("head", "relation", "tail"))
     heads, tails = frame["head"], frame["tail"]
-    if heads.dtype.is_integer() and tails.dtype.is_integer():
-        heads, tails = heads.cast(pl.Int64), tails.cast(pl.Int64)
-    elif heads.dtype != tails.dtype:  # items by number, say, and others by name
-        heads, tails = _texts(heads), _texts(tails)
+    if heads.dtype != tails.dtype:
+        if {heads.dtype, tails.dtype} <= _SHORT:
+            heads, tails = heads.cast(pl.Int64), tails.cast(pl.Int64)
+        else:  # items by number, say, and others by name
+            heads, tails = _texts(heads), _texts(tails)
     ends, ids = _encoded("entity", pl.concat([heads, tails.alias("head")]), typed, faults.source)
     relations, names = _encoded("relation", frame["relation"], typed, faults.source)
     rows = pl.DataFrame({"head": ends[: len(frame)], "relation": relations, "tail": ends[len(frame) :]})

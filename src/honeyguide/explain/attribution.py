@@ -16,10 +16,12 @@ docs/log.md says how other rules fared.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from honeyguide.arrays import BoolArray, DoubleArray, IntArray
-from honeyguide.explain.histories import Histories
+from honeyguide.explain.histories import Histories, has_attributes
 from honeyguide.models import lists
 from honeyguide.models.contributions import Explained, Part
 from honeyguide.run import Run
@@ -41,10 +43,15 @@ def parts(asked: Histories, items: IntArray) -> tuple[list[list[Part]], str]:
 def integrated(asked: Histories, items: IntArray) -> list[list[Part]]:
     """The history's part of how far each item (C,) is ahead of the next, and how far it is ahead without a history.
 
-    Of someone known by a trained vector, `taste` is what that says beyond the same history of someone new.
+    `taste` is what is known of the person besides: what attributes say without a history, and of someone known by a
+    trained vector what that says beyond the same history of someone new.
     """
     next_ = following(asked, items)
-    nothing = _ahead(asked, np.zeros((1, len(asked.held)), dtype=bool), items, next_)[0]  # (C,)
+    none, taste = np.zeros((1, len(asked.held)), dtype=bool), np.zeros(len(items))
+    bare = Histories(asked.model, replace(asked.profile, attributes=None))
+    nothing = _ahead(bare, none, items, next_)[0]  # (C,)
+    if has_attributes(asked.profile):
+        taste += _ahead(asked, none, items, next_)[0] - nothing
     shares = np.mean([_gradient(asked, half, items, next_) for half in _halves(asked.held)], axis=0)  # (C, H)
     found = [
         [Part("history", float(each.sum()), each.astype(np.float32)), Part("rest", float(start))]
@@ -53,7 +60,9 @@ def integrated(asked: Histories, items: IntArray) -> list[list[Part]]:
     if asked.profile.known[0] >= 0 and asked.model.fold_in == "approximate":
         known = asked.model.score(asked.profile, np.concatenate([items, next_])).astype(np.float64)
         folded = _ahead(asked, np.ones((1, len(asked.held)), dtype=bool), items, next_)
-        for each, more in zip(found, (_above(known, len(items)) - folded)[0], strict=True):
+        taste += (_above(known, len(items)) - folded)[0]
+    for each, more in zip(found, taste, strict=True):
+        if more:
             each.append(Part("taste", float(more)))
     return found
 

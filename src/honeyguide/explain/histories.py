@@ -55,6 +55,12 @@ class Histories:
             yield keep[first : first + step]
 
 
+def has_attributes(profile: Profiles) -> bool:
+    """Whether anything is known of one person besides the history."""
+    told = profile.attributes
+    return told is not None and any(column.null_count() < len(column) for column in told)
+
+
 def place_of(scores: FloatArray, candidates: IntArray, items: IntArray) -> IntArray:
     """(S,) the place of items (S,), all of them candidates (N,), by scores (S, N)."""
     at = np.searchsorted(candidates, items)

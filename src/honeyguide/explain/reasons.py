@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from honeyguide.data.dataset import Schema
 from honeyguide.data.profiles import Profiles
 from honeyguide.data.vocabulary import Id
 from honeyguide.explain import wording
+from honeyguide.explain.histories import has_attributes
 from honeyguide.models.contributions import Kind, Part, held
 
 _EVIDENCE = 3  # items of the history that are named for a reason
@@ -92,7 +94,7 @@ class Explanation:
 class History:
     """What one person has had, as it is told of: of each item of `held` (H,) its code, id, title, and value if any.
 
-    The value is the last rating, or the sum of counts unless all are 1.
+    The value is the last rating, or the sum of counts unless all are 1. `known`: there is an item, or an attribute.
     """
 
     schema: Schema
@@ -100,6 +102,7 @@ class History:
     ids: list[Id]
     titles: list[str]
     values: list[float] | list[None]
+    known: bool
 
     @staticmethod
     def of(profile: Profiles) -> History:
@@ -107,7 +110,8 @@ class History:
         codes, schema = held(profile), profile.schema
         counted = schema.explicit or bool((profile.values != 1.0).any()) or len(codes) < len(profile.items)
         values = profile.matrix()[0, codes].toarray()[0].tolist() if counted and len(codes) else [None] * len(codes)
-        return History(schema, codes, schema.items.decode(codes).to_list(), schema.titles(codes), values)
+        known = len(codes) > 0 or has_attributes(profile)
+        return History(schema, codes, schema.items.decode(codes).to_list(), schema.titles(codes), values, known)
 
     def evidence(self, which: IntArray, shares: FloatArray) -> tuple[Evidence, ...]:
         """The items at some places, with their shares (H,)."""
@@ -126,12 +130,11 @@ def explanation(
     weights = {at: speaks_for(part) for at, part in enumerate(parts)}
     order = sorted((at for at in weights if weights[at] > 0), key=lambda at: (_vague(parts[at]), -weights[at]))
     least = _LEAST * max((weights[at] for at in order), default=0.0)
-    kept = [at for at in order if weights[at] >= least][:most]
+    kept = [at for at in order if weights[at] >= least]
     shares = shares_of(parts, len(history.codes))
     told = (_reason(history, item, parts[at], weights[at], say) for at in kept)
-    reasons = tuple(reason for reason in told if reason.evidence or reason.kind != "history")  # that you had it is none
-    if not reasons:
-        reasons = (Reason("rest", 0.0, say.nothing(len(history.codes) > 0)),)
+    shown = (reason for reason in told if reason.evidence or reason.kind != "history")  # that you had it is none
+    reasons = tuple(islice(shown, most)) or (Reason("rest", 0.0, say.nothing(history.known)),)
     without = () if missing is None else history.evidence(missing, shares)
     return Explanation(
         user=user, item=schema.items.decode(code)[0], title=schema.titles(code)[0], score=score,

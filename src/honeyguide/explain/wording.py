@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias, get_args
 
+import numpy as np
+
 from honeyguide.data.dataset import Positive, Schema
 from honeyguide.data.graph import INVERSE
 from honeyguide.errors import ParameterError
@@ -39,8 +41,11 @@ def of(language: str) -> Words:
 
 
 def number(value: float) -> str:
-    """A number as people write it: 1979, 4.5."""
-    return f"{value:.0f}" if float(value).is_integer() else f"{value:.6g}"
+    """A number as people write it: 1979, 4.5, 0.00123."""
+    large = abs(value) >= 1
+    return np.format_float_positional(
+        value + 0.0, precision=2 if large else 3, fractional=large, unique=False, trim="-"
+    )
 
 
 class English:
@@ -48,7 +53,8 @@ class English:
 
     def reason(self, part: Part, value: str, told: Sequence[Evidence], schema: Schema, *, alike: bool) -> str:
         """Starting with a small letter, without a stop."""
-        named = _join([each.title for each in told if each.title != value], ", ", " and ")
+        told = _but(told, part, value)
+        named = _join([each.title for each in told], ", ", " and ")
         match part.kind:
             case "history" if told:
                 return f"because you {self._did(told, schema)}"
@@ -78,17 +84,18 @@ class English:
                 return "it does well overall"
 
     def _shared(self, part: Part, value: str, named: str, alike: bool) -> str:
-        """What the item has in common with some of the history."""
+        """What the item has in common with some of the history, or what goes with it."""
         label, inverse = _label(part)
+        if not value and part.kind == "attribute":
+            return f"by its {label} it goes with {named}" if named else f"by its {label} it suits your taste"
         if not value:
-            like = "like" if part.kind == "attribute" else "the same as"
-            return f"its {label}: {like} that of {named}" if named and alike else f"its {label} suits your taste"
-        what = f"{value} {label} it" if inverse else f"{label}: {value}"
-        if not named:
-            return what
-        if not alike:
-            return f"{what}, which goes with {named}"
-        return f"{what}, as in {named}" if part.value else f"{what}, near that of {named}"
+            if not (named and alike):
+                return "what is known of it suits your taste"
+            return (
+                f"it has something in common with {named}" if inverse or not label else f"{label}: the same as {named}"
+            )
+        what = value if not label else f"{value} ({label})" if inverse else f"{label}: {value}"
+        return f"{what}, {'as in' if alike else 'which goes with'} {named}" if named else what
 
     def _did(self, told: Sequence[Evidence], schema: Schema) -> str:
         named = [f"{each.title}{self._said(each.value, schema)}" for each in told]
@@ -116,7 +123,8 @@ class Chinese:
 
     def reason(self, part: Part, value: str, told: Sequence[Evidence], schema: Schema, *, alike: bool) -> str:
         """Without a stop."""
-        named = _join([f"《{each.title}》" for each in told if each.title != value], "、", "和")
+        told = _but(told, part, value)
+        named = _join([f"《{each.title}》" for each in told], "、", "和")
         match part.kind:
             case "history" if told:
                 return f"因为你{self._did(told, schema)}"
@@ -144,17 +152,16 @@ class Chinese:
                 return "总体上很受欢迎"
 
     def _shared(self, part: Part, value: str, named: str, alike: bool) -> str:
-        """What the item has in common with some of the history."""
+        """What the item has in common with some of the history, or what goes with it."""
         label, inverse = _label(part)
+        if not value and part.kind == "attribute":
+            return f"{label}与{named}相配" if named else f"{label}符合你的口味"
         if not value:
-            like = "相近" if part.kind == "attribute" else "相同"
-            return f"{label}与{named}{like}" if named and alike else f"{label}符合你的口味"
-        what = f"{value} {label} 它" if inverse else f"{label}：{value}"
-        if not named:
-            return what
-        if not alike:
-            return f"{what}，与{named}相配"
-        return f"{what}，与{named}{'一样' if part.value else '相近'}"
+            if not (named and alike):
+                return "它的相关信息符合你的口味"
+            return f"{label}与{named}相同" if label and not inverse else f"与{named}有共同之处"
+        what = value if not label else f"{value}（{label}）" if inverse else f"{label}：{value}"
+        return f"{what}，与{named}{'一样' if alike else '相配'}" if named else what
 
     def _did(self, told: Sequence[Evidence], schema: Schema) -> str:
         if schema.explicit:
@@ -179,14 +186,20 @@ def _rule(schema: Schema) -> bool:
     return schema.positive != Positive()
 
 
-def _label(part: Part) -> tuple[str, bool]:
-    """A column or a relation as words, of a dotted one the last part; and whether the relation is the other way round.
+def _but(told: Sequence[Evidence], part: Part, value: str) -> list[Evidence]:
+    """Who is told of, but for the item that the way through the graph leads to itself."""
+    return [each for each in told if part.kind != "path" or each.title != value]
 
-    film.film.directed_by is "directed by".
+
+def _label(part: Part) -> tuple[str, bool]:
+    """A column or a relation as words; and whether the relation is the other way round.
+
+    Of a dotted relation the last part: film.film.directed_by is "directed by"; of one that is a number nothing.
     """
-    inverse = part.kind == "path" and part.name.startswith(INVERSE)
-    name = part.name.removeprefix(INVERSE).rpartition(".")[2] if part.kind == "path" else part.name
-    return name.replace("_", " ").strip(), inverse
+    if part.kind != "path":
+        return part.name.replace("_", " ").strip(), False
+    name = part.name.removeprefix(INVERSE).rpartition(".")[2].replace("_", " ").strip()
+    return "" if name.isdigit() else name, part.name.startswith(INVERSE)
 
 
 def _join(parts: Sequence[str], comma: str, last: str) -> str:

@@ -361,5 +361,6 @@ def _parts(profiles: Profiles, pairs: Pairs) -> Iterator[tuple[LongArray, Profil
 def fitted(model: Any) -> None:
     """ParameterError for what is no model, such as a file's name; NotFittedError for one that is not fitted."""
     if not isinstance(model, Recommender):
-        raise ParameterError(f"model must be a fitted model, got {model!r}; hg.open(path) opens the file of one.")
+        got = repr(model) if isinstance(model, str) else f"a {type(model).__name__}"
+        raise ParameterError(f"model must be a fitted model, got {got}; hg.open(path) opens the file of one.")
     model._need_fit()

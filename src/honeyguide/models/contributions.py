@@ -39,7 +39,7 @@ class Part:
             path        a way through a graph: over the relation `name` to the entity `value`, if that can be read
             people      what people of the same taste have
             raters      how people of the same taste rate it, beyond the mean and what differs from it
-            taste       the person's factors by the item's
+            taste       the person's factors by the item's, or what else is known of the person
             average, person, item    the mean rating and what person and item differ from it
             popularity  how many have the item; `value` is the number of days that are counted, if not all
             chance      what was drawn at random

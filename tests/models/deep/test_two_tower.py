@@ -178,7 +178,7 @@ def test_a_new_item_with_attributes_alone(model: TwoTower, tmp_path: Path) -> No
     assert twice.score(twice.histories_).shape == (90, 49)
     with pytest.raises(DataError, match="item ids of the model are integers, those of the new items are not"):
         model.with_items(pl.DataFrame({"id": ["x"], "kind": ["folk"]}))
-    with pytest.raises(UnsupportedError, match="Als knows items by their events alone; by attributes: .*two_tower"):
+    with pytest.raises(UnsupportedError, match="Als takes in no items after its fit; by attributes do: .*two_tower"):
         Als(factors=2, epochs=1).fit(hg.read(planted()[0])).with_items(pl.DataFrame({"id": [200]}))
 
 

@@ -267,6 +267,8 @@ def test_new_items_by_their_attributes(data: Dataset, model: Switch, tmp_path: P
     np.testing.assert_allclose(again.score(again.histories_), more.score(more.histories_), atol=1e-6)
     asked = {"history": [100, 1], "k": 5}  # an item that two of the models do not know is in the history
     assert again.recommend(**asked).equals(more.recommend(**asked))
+    del again.new_weights_  # as in the first files
+    assert (again.recommend(list(range(60)), items=[100, 101], k=1)["item"] == lists["item"]).all()
     third = again.with_items(pl.DataFrame({"id": [102], "kind": ["news"]}))
     assert third.score(third.histories_).shape == (60, 51)
     with pytest.raises(UnsupportedError, match="none of 'ease,popular' takes in items by their attributes"):

@@ -18,6 +18,7 @@ from honeyguide.data.triples import read_graph
 from honeyguide.errors import UnsupportedError
 from honeyguide.models.contributions import held
 from honeyguide.models.knowledge.path_walk import PathWalk
+from honeyguide.models.knowledge.relation_gcn import RelationGCN
 from honeyguide.models.people import strangers
 
 Make = Callable[..., Dataset]
@@ -152,8 +153,13 @@ def test_new_items_join_the_graph_of_attributes(tmp_path: Path, data: Dataset) -
         for model, at in zip((more, whole), places, strict=True)
     )
     np.testing.assert_allclose(one, other, rtol=1e-5)
-    with pytest.raises(UnsupportedError, match="trained on a graph of triples, in which new items are not"):
-        PathWalk().fit(data).with_items(pl.DataFrame({"item": ["x"], "title": ["X"]}))
+    graph = events.with_graph("attributes").graph
+    assert graph is not None
+    dealt = next(g for seed in range(9) for g in [graph.rewired(seed)] if g.fingerprint() != graph.fingerprint())
+    control = events.with_graph(dealt)  # stays one
+    for told, more in ((data, pl.DataFrame({"item": ["x"], "title": ["X"]})), (control, new)):
+        with pytest.raises(UnsupportedError, match="trained on a graph of triples, in which new items are not"):
+            PathWalk().fit(told).with_items(more)
 
 
 def test_new_films_are_found_by_their_maker_and_not_in_a_rewired_graph() -> None:
@@ -173,3 +179,23 @@ def test_new_films_are_found_by_their_maker_and_not_in_a_rewired_graph() -> None
         right.append(np.mean(maker[best] == np.arange(60) % 6))
     assert right[0] == 1.0
     assert right[1] < 0.4
+
+
+@pytest.mark.parametrize("model", [PathWalk(graph=0.5), RelationGCN(epochs=2, factors=4)], ids=["walk", "gcn"])
+def test_one_who_acts_here_and_directs_there_is_not_the_same(model: PathWalk | RelationGCN) -> None:
+    """What is named has the entity by the same relation, of several the one that something of the history has."""
+    rows = [("u", "a"), ("u", "b"), ("v", "b"), ("v", "c"), ("w", "a"), ("w", "d")]
+    triples = [("a", "director", "Clint"), ("b", "actor", "Clint"), ("c", "director", "Clint"), ("c", "actor", "Clint")]
+    triples += [("d", "director", "Clint"), ("d", "genre", "war"), ("a", "genre", "war")]
+    events = pl.DataFrame(rows, schema=["user", "item"], orient="row")
+    graph = pl.DataFrame(triples, schema=["head", "relation", "tail"], orient="row")
+    model.fit(hg.read(events, graph=graph))
+
+    def having(history: list[str], item: str) -> dict[tuple[str, str], list[bool]]:
+        profile = strangers(model.schema_, [history])
+        (parts,) = model.contributions(profile, model.schema_.items.encode([item]))
+        return {(part.name, part.value): part.having.tolist() for part in parts if part.having is not None}
+
+    assert having(["b"], "d")["director", "Clint"] == [False]
+    assert having(["a", "b"], "d")["director", "Clint"] == [True, False]
+    assert having(["b"], "c")["actor", "Clint"] == [True]

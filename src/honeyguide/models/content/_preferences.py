@@ -114,12 +114,10 @@ def contributions(
 def having(
     own: sp.csr_matrix, row: sp.csr_matrix, names: Sequence[tuple[str, str]]
 ) -> dict[tuple[str, str], BoolArray]:
-    """(H,) which items of a history (H, D) have each attribute of an item (1, D), by name; of a number, a near one."""
+    """(H,) which items of a history (H, D) have each attribute of an item (1, D), by name; numbers and vectors none."""
     has = (own[:, row.indices] != 0).toarray()  # (H, attributes of it)
-    found: dict[tuple[str, str], BoolArray] = {}
-    for at, mark in zip(row.indices, has.T, strict=True):
-        found[names[at]] = found[names[at]] | mark if names[at] in found else mark
-    return found
+    called = [names[at] for at in row.indices]
+    return {name: mark & (name[1] != "") for name, mark in zip(called, has.T, strict=True)}
 
 
 def cosines(items: sp.csr_matrix, which: IntArray) -> FloatArray:

@@ -202,7 +202,7 @@ class HybridMf(Recommender):
                 Part("attribute", float(total), share, *name, alike[name])
                 for name, total, share in zip(list(vectors)[1:], totals[1:], shares[1:], strict=True)
             ]
-            found.append([*parts, Part("history", own, shares[0]), Part("rest", rest)])
+            found.append([*parts, Part("history", own, shares[0]), Part("taste", rest)])
         return found
 
     def similarity(self, items: IntArray) -> FloatArray:

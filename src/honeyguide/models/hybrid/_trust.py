@@ -75,6 +75,8 @@ def judge_new(make: Callable[[], Sequence[Recommender]], able: BoolArray, data: 
     The best model alone, or a mixture that is ahead of it by more than two standard errors over people.
     """
     out: DoubleArray = able / max(1, able.sum())
+    if able.sum() < 2:
+        return out
     rng, positives = run.rng(1), data.positives()
     had = np.flatnonzero(np.bincount(positives.indices, minlength=data.n_items))
     new = np.zeros(data.n_items, bool)
@@ -82,7 +84,7 @@ def judge_new(make: Callable[[], Sequence[Recommender]], able: BoolArray, data: 
     rest, wanted = data.take(~new[data.items]), positives.multiply(new[None]).tocsr()
     wanted.eliminate_zeros()
     people = np.flatnonzero((np.diff(wanted.indptr) > 0) & (np.diff(rest.positives().indptr) > 0))
-    if able.sum() < 2 or not len(people):
+    if not len(people):
         return out
     people = np.sort(rng.permutation(people)[:_PEOPLE])
     members = [model.fit(rest, run=run) for model, knows in zip(make(), able, strict=True) if knows]

@@ -133,7 +133,8 @@ class Switch(Recommender):
 
     def _of_new(self, which: BoolArray) -> DoubleArray:
         """(L, M) the weights for items without positives, that some of the models (M,) know."""
-        shares = self.new_weights_ * which
+        found = getattr(self, "new_weights_", self.able_)  # the first files had none
+        shares = np.asarray(found, np.float64) * which
         shares = shares if shares.any() else which.astype(np.float64)
         shares /= max(shares.sum(), 1e-30)
         alone, all_ = self.validation_[:, :-1] @ shares, self.validation_[:, -1]

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+import numpy as np
+
+from honeyguide.arrays import BoolArray
 from honeyguide.data.dataset import Dataset, Shape
 from honeyguide.data.graph import Graph
 from honeyguide.models.base import Content
@@ -18,3 +23,19 @@ def graph_of(data: Dataset) -> Graph:
 def triples(shape: Shape) -> int:
     """The triples that memory is stated for."""
     return shape.triples or _TOLD * shape.items
+
+
+class Ties:
+    """Which of the `count` items of a history are joined to a node by a relation: ties are (place, relation, node)."""
+
+    def __init__(self, ties: Iterable[tuple[int, int, int]], count: int) -> None:
+        self._count = count
+        self._places: dict[tuple[int, int], list[int]] = {}
+        for place, relation, node in ties:
+            self._places.setdefault((relation, node), []).append(place)
+
+    def having(self, relation: int, node: int) -> BoolArray:
+        """(H,) those that are."""
+        out: BoolArray = np.zeros(self._count, dtype=bool)
+        out[self._places.get((relation, node), [])] = True
+        return out

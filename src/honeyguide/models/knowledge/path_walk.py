@@ -7,21 +7,22 @@ of people; memory 8 bytes for each end of an edge, and 8 a node for each person 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from typing import ClassVar
 
 import numpy as np
 import scipy.sparse as sp
 
-from honeyguide.arrays import AnyArray, FloatArray, IntArray
+from honeyguide.arrays import AnyArray, BoolArray, FloatArray, IntArray
 from honeyguide.data.dataset import Dataset, Schema, Shape
 from honeyguide.data.graph import INVERSE, Edges, Graph
 from honeyguide.data.profiles import Profiles
 from honeyguide.errors import UnsupportedError
 from honeyguide.models.base import Content, Recommender, Task
 from honeyguide.models.contributions import Part, held
-from honeyguide.models.knowledge._source import CONTENT, graph_of, triples
+from honeyguide.models.knowledge._source import CONTENT, Ties, graph_of, triples
 from honeyguide.params import param
 from honeyguide.run import Run
 
@@ -65,7 +66,8 @@ class PathWalk(Recommender):
 
     def _fit(self, data: Dataset, run: Run) -> None:
         graph = graph_of(data)
-        self.of_attributes_ = data.graph is None or graph.of_attributes
+        made = Graph.from_attributes(data.schema)
+        self.of_attributes_ = data.graph is None or graph.fingerprint() == made.fingerprint()
         self._join(data.positives(), graph)
 
     def _extend(self, schema: Schema) -> None:
@@ -162,18 +164,18 @@ class PathWalk(Recommender):
         twice = self.restart * (1.0 - self.restart) ** 2 if self.steps > 1 else 0.0
         into = (self.walk_[count : edges.n_nodes, own] @ sp.diags(twice * begins)).toarray()  # (E, H)
         over = self.walk_[items][:, count : edges.n_nodes].tocsr()  # (C, E)
-        found = []
+        found, ties = [], _ties(edges, own)
         for row, (item, share) in enumerate(zip(items, shares, strict=True)):
             nodes, chances = over[row].indices, over[row].data * self._end[item]  # (e,)
             by = np.asarray(into[nodes] * chances[:, None], np.float32)  # (e, H)
             strongest = np.argsort(-by.sum(axis=1), kind="stable")[:_PATHS]
             strongest = strongest[by[strongest].sum(axis=1) > 0]
-            names = _relations(graph, edges, int(item))
-            entities = graph.names(edges.entities[nodes + count])
-            parts = [
-                Part("path", float(by[at].sum()), by[at], names[int(nodes[at]) + count], entities[at])
-                for at in strongest
-            ]
+            told, names = _relations(edges, int(item)), graph.names(edges.entities[nodes + count])
+            parts = []
+            for at in strongest:
+                relation, having = _shared(told[int(nodes[at]) + count], int(nodes[at]) + count, ties)
+                name = graph.relation_names[relation] if relation >= 0 else INVERSE + graph.relation_names[~relation]
+                parts.append(Part("path", float(by[at].sum()), by[at], name, names[at], having))
             rest = np.asarray(share - by[strongest].sum(axis=0), np.float32)
             found.append([*parts, Part("history", float(rest.sum()), rest)])
         return found
@@ -190,13 +192,35 @@ def _chances(edges: sp.csr_matrix, total: AnyArray) -> sp.csr_matrix:
     return sp.csr_matrix(sp.diags(total / sums) @ rows)
 
 
-def _relations(graph: Graph, edges: Edges, item: int) -> dict[int, str]:
-    """The nodes that triples join to an item, and the relation of the first of them, from the item."""
-    found: dict[int, str] = {}
-    for at in np.flatnonzero((edges.heads == item) | (edges.tails == item)):
-        name = graph.relation_names[edges.relations[at]]
-        if edges.heads[at] == item:
-            found.setdefault(int(edges.tails[at]), name)
-        else:
-            found.setdefault(int(edges.heads[at]), INVERSE + name)
+def _both_ways(edges: Edges) -> Iterator[tuple[IntArray, IntArray, IntArray]]:
+    """Where triples begin, their relations and where they end; then the same from the other end, ~r for relation r."""
+    yield edges.heads, edges.relations, edges.tails
+    yield edges.tails, ~edges.relations, edges.heads
+
+
+def _ties(edges: Edges, codes: IntArray) -> Ties:
+    """Of the items (H,) of a history."""
+    places = np.full(edges.n_nodes, -1)
+    places[codes] = np.arange(len(codes))
+    parts = [
+        zip(places[begin[own]].tolist(), relations[own].tolist(), end[own].tolist(), strict=True)
+        for begin, relations, end in _both_ways(edges)
+        for own in [np.flatnonzero(places[begin] >= 0)]
+    ]
+    return Ties(chain(*parts), len(codes))
+
+
+def _relations(edges: Edges, item: int) -> dict[int, list[int]]:
+    """By node, the relations that join it to an item, inverse ones last."""
+    found: dict[int, list[int]] = {}
+    for begin, relations, end in _both_ways(edges):
+        for at in np.flatnonzero(begin == item):
+            found.setdefault(int(end[at]), []).append(int(relations[at]))
     return found
+
+
+def _shared(relations: list[int], node: int, ties: Ties) -> tuple[int, BoolArray]:
+    """The first of the relations by which something of the history is joined to the node too, and what is (H,)."""
+    having = [ties.having(relation, node) for relation in relations]
+    best = next((at for at, each in enumerate(having) if each.any()), 0)
+    return relations[best], having[best]

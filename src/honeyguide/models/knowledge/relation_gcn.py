@@ -36,7 +36,7 @@ from honeyguide.models.base import Content, Recommender, Task
 from honeyguide.models.contributions import Part, held, spread
 from honeyguide.models.knowledge import _attention
 from honeyguide.models.knowledge._attention import Neighbours
-from honeyguide.models.knowledge._source import CONTENT, graph_of, triples
+from honeyguide.models.knowledge._source import CONTENT, Ties, graph_of, triples
 from honeyguide.params import param
 from honeyguide.run import Run
 from honeyguide.training import backend
@@ -186,6 +186,7 @@ class RelationGCN(Recommender):
         history = profiles.positives()
         parts = self.history_[history.indices] * self._scale(history)  # (M, F)
         names, codes, out = Graph.of_state(self.graph_).names, held(profiles), []
+        ties = self._ties(codes)
         for item in items.tolist():
             own = spread(history.indices, (parts @ self.own_[item, :-1])[None], profiles)[0]
             found = [Part("history", float(own.sum()), own)]
@@ -195,16 +196,22 @@ class RelationGCN(Recommender):
             shares = spread(history.indices, reach[:, :-1] @ parts.T, profiles)  # (n, H)
             strong = np.argsort(-np.abs(shares.sum(axis=1)), kind="stable")
             called = names(self.entities_[nodes])
-            joined = (self.attention_[codes][:, nodes] != 0).toarray().T | (nodes[:, None] == codes)  # (n, H)
             for at in strong[:_PATHS]:
-                relation, node = self.names_[self.by_[low + at]], np.int32(nodes[at])
+                relation, node = int(self.by_[low + at]), nodes[at]
                 value = called[at] if node >= len(self.seen_) else self.schema_.titles(np.array([node]))[0]
-                found.append(Part("path", float(shares[at].sum()), shares[at], relation, value, joined[at]))
+                having = ties.having(relation, int(node)) | (codes == node)
+                found.append(Part("path", float(shares[at].sum()), shares[at], self.names_[relation], value, having))
             left = shares[strong[_PATHS:]].sum(axis=0)
             bias = float(self.own_[item, -1] + reach[:, -1].sum())
             found.append(Part("rest", bias + float(left.sum())))
             out.append(found)
         return out
+
+    def _ties(self, codes: IntArray) -> Ties:
+        """Of the items (H,) of a history."""
+        rows = sp.csr_matrix((np.arange(len(self.by_)), self.attention_.indices, self.attention_.indptr))[codes]
+        places = np.repeat(np.arange(len(codes)), np.diff(rows.indptr))
+        return Ties(zip(places.tolist(), self.by_[rows.data].tolist(), rows.indices.tolist(), strict=True), len(codes))
 
     def memory(self, shape: Shape) -> int:
         nodes, edges = shape.items + triples(shape), 2 * triples(shape)
