@@ -11,6 +11,7 @@ import pytest
 
 import honeyguide as hg
 from honeyguide.data.dataset import Dataset
+from honeyguide.data.profiles import Profiles
 from honeyguide.errors import NotFittedError, ParameterError, UnknownIdError
 from honeyguide.explain import Evidence, Explanation, wording
 from honeyguide.models.base import Recommender
@@ -246,6 +247,17 @@ def test_of_many_that_are_missing_five_are_named() -> None:
         == "如果没有《t0》、《t1》、《t2》、《t3》、《t4》等 8 项，它就不会进入你的前 3 个推荐"
     )
     assert wording.of("zh").without(missing[:2], 3) == "如果没有《t0》和《t1》，它就不会进入你的前 3 个推荐"
+
+
+def test_what_is_said_is_not_said_again(ratings: Dataset) -> None:
+    class Vague(hg.models.Ease):
+        additive = False
+
+        def contributions(self, profiles: Profiles, items: np.ndarray) -> list[list[Part]]:
+            return [[Part("path", 0.3, name="5"), Part("path", 0.2, name="6"), Part("rest", 0.1)] for _ in items]
+
+    found = hg.explain(Vague().fit(ratings), ratings.schema.users.series()[3], k=1, reasons=2)[0]
+    assert list(found.sentences()) == ["what is known of it suits your taste", "it does well overall"]
 
 
 def test_that_you_had_it_takes_no_place_among_the_reasons(ratings: Dataset) -> None:

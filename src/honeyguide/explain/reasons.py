@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from itertools import islice
 from typing import Any
@@ -134,13 +134,22 @@ def explanation(
     shares = shares_of(parts, len(history.codes))
     told = (_reason(history, item, parts[at], weights[at], say) for at in kept)
     shown = (reason for reason in told if reason.evidence or reason.kind != "history")  # that you had it is none
-    reasons = tuple(islice(shown, most)) or (Reason("rest", 0.0, say.nothing(history.known)),)
+    reasons = tuple(islice(_once(shown), most)) or (Reason("rest", 0.0, say.nothing(history.known)),)
     without = () if missing is None else history.evidence(missing, shares)
     return Explanation(
         user=user, item=schema.items.decode(code)[0], title=schema.titles(code)[0], score=score,
         place=place, method=method, reasons=reasons, rest=score - sum(reason.weight for reason in reasons),
         without=without, without_sentence=say.without(without, k) if without else "",
     )  # fmt: skip
+
+
+def _once(reasons: Iterable[Reason]) -> Iterator[Reason]:
+    """The first of those that say the same."""
+    said = set[str]()
+    for reason in reasons:
+        if reason.sentence not in said:
+            said.add(reason.sentence)
+            yield reason
 
 
 def _vague(part: Part) -> bool:
