@@ -9,9 +9,9 @@
 
 The expected difference is the gradient at t, whatever the model: no derivative of it is needed. The integral is taken
 by its midpoint, t = 1/2, and the expectation over halves of the history, `_DRAWN` drawn at random, each with the other
-half: 4 H + 5 questions; of two items of the history that act together each gets half. f is how far the score is above
-the mean of the `_NEXT` items that come next in the list: what raises all scores alike puts nothing into a list.
-docs/log.md says how other rules fared.
+half: 4 H + 5 questions, and one more where attributes of the person are known; of two items of the history that act
+together each gets half. f is how far the score is above the mean of the `_NEXT` items that come next in the list: what
+raises all scores alike puts nothing into a list. docs/log.md says how other rules fared.
 """
 
 from __future__ import annotations
