@@ -204,8 +204,10 @@ def test_read_takes_a_graph_in_every_form(tmp_path: Path) -> None:
     for graph in (None, "attributes", data.graph):
         with pytest.raises(ParameterError, match="links= goes with a graph= that is a file or a table of triples"):
             read(events, graph=graph, links=films)
-    with pytest.raises(ParameterError, match="links= goes with a graph="):
-        check(events, links=films)
+    for graph in (None, "attributes", data.graph):  # what is made already has no rows to be checked
+        with pytest.raises(ParameterError, match="links= goes with a graph="):
+            check(events, graph=graph, links=films)
+        assert not [each for each in check(events, graph=graph).findings if each.code.startswith("graph")]
     listed = pl.DataFrame({"head": [["ran"]], "relation": ["director"], "tail": ["kurosawa"]})
     with pytest.raises(DataError, match="has lists or structs for its head; it must be strings or integers"):
         read(events, graph=listed)

@@ -21,7 +21,7 @@ from honeyguide.data.patterns import curves, patterns
 from honeyguide.data.report import Finding, Report, Severity
 from honeyguide.data.tables import open_table
 from honeyguide.data.timing import timing
-from honeyguide.data.triples import gather_graph, graph_findings
+from honeyguide.data.triples import gather_graph, graph_findings, is_source
 from honeyguide.data.usable import Events, usable_rows
 from honeyguide.data.vocabulary import Vocabulary
 from honeyguide.errors import ParameterError
@@ -161,9 +161,7 @@ def _id_findings(found: Gathered) -> list[Finding]:
 def _graph_findings(found: Gathered, graph: Any, links: Any) -> Iterator[Finding]:
     """The faults of a graph of knowledge for the items that were gathered."""
     ids = found.item_ids
-    if graph is None and links is not None:
-        raise ParameterError("links= goes with a graph= that is a file or a table of triples.")
-    if graph is not None and len(ids.values):
+    if is_source(graph, links) and len(ids.values):
         items = Vocabulary.of(ids.settled(ids.kind == "integer" or (ids.kind == "text" and ids.canonical)))
         yield from graph_findings(gather_graph(graph, items=items, links=links), len(items))
 

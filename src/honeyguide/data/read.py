@@ -21,9 +21,8 @@ from honeyguide.data.dataset import Dataset, Positive, Schema
 from honeyguide.data.faults import Fault, Faults, phrase
 from honeyguide.data.features import Kind, check_kinds
 from honeyguide.data.gather import Gathered, Ids, gather
-from honeyguide.data.graph import Graph
 from honeyguide.data.tables import Table, open_table
-from honeyguide.data.triples import read_graph
+from honeyguide.data.triples import is_source, read_graph
 from honeyguide.data.usable import usable_rows
 from honeyguide.data.vocabulary import Vocabulary
 from honeyguide.errors import DataError, HoneyguideWarning, ParameterError
@@ -166,10 +165,9 @@ def from_table(
 
 def beside(data: Dataset, graph: Any, links: Any = None, *, invalid: Literal["refuse", "drop"] = "refuse") -> Dataset:
     """The data with a graph of knowledge, given as `read` takes it."""
-    made = graph is None or isinstance(graph, Graph) or (isinstance(graph, str) and graph == "attributes")
-    if made and links is not None:
-        raise ParameterError("links= goes with a graph= that is a file or a table of triples.")
-    return data.with_graph(graph if made else read_graph(graph, items=data.schema.items, links=links, invalid=invalid))
+    if is_source(graph, links):
+        graph = read_graph(graph, items=data.schema.items, links=links, invalid=invalid)
+    return data.with_graph(graph)
 
 
 def _refuse_or_warn(found: Gathered, dropped: int, invalid: str) -> None:

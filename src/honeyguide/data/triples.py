@@ -56,6 +56,17 @@ class Triples:
     links: Faults | None
 
 
+def is_source(graph: Any, links: Any) -> bool:
+    """Whether a graph is given as triples to be read, and not made already, of "attributes", or not at all.
+
+    ParameterError for links without such triples.
+    """
+    made = graph is None or isinstance(graph, Graph) or (isinstance(graph, str) and graph == "attributes")
+    if made and links is not None:
+        raise ParameterError("links= goes with a graph= that is a file or a table of triples.")
+    return not made
+
+
 def read_graph(
     source: Any, *, items: Vocabulary, links: Any = None, invalid: Literal["refuse", "drop"] = "refuse"
 ) -> Graph:
